@@ -1,0 +1,272 @@
+//! What a stage type is, without building it: everything that checks, draws or documents reads this.
+
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+
+use crate::error::Result;
+use crate::format::{Accepts, Format};
+use crate::options::{self, Problem, Table};
+use crate::time::Clock;
+use crate::worker::Worker;
+
+/// Where a stage type stands in a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It has outputs only.
+    Source,
+    /// It has inputs and outputs.
+    Stage,
+    /// It has inputs only.
+    Sink,
+    /// It has several ends that share what is inside.
+    Bundle,
+}
+
+/// How a runner hosts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Takes microseconds: runs in its producer's thread, without a queue between.
+    Light,
+    /// Computes: has a thread of its own.
+    Heavy,
+}
+
+/// One input of a stage type.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The key people write.
+    pub key: &'static str,
+    /// What it takes.
+    pub accepts: Accepts,
+    /// Whether the stage can do without.
+    pub optional: bool,
+}
+
+/// What an output gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    /// This.
+    Format(Format),
+    /// What its only input gets.
+    AsInput,
+}
+
+/// One output of a stage type.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its name behind the dot; empty where there is only one.
+    pub name: &'static str,
+    /// What it gives.
+    pub gives: Gives,
+}
+
+/// Builds a worker once what it is joined to is known.
+pub type Factory = Box<dyn FnOnce(&mut Joined<'_>) -> Result<Worker>>;
+
+/// Reads options, or says everything that is wrong with them.
+type Read = Box<dyn Fn(Table) -> Result<Factory, Vec<Problem>> + Send + Sync>;
+
+/// What a stage type is: its name, its ends, its options, and how it is built.
+pub struct Descriptor {
+    name: &'static str,
+    doc: &'static str,
+    place: Place,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    weight: Weight,
+    blocking: bool,
+    schema: fn() -> Schema,
+    read: Read,
+}
+
+impl Descriptor {
+    fn new(place: Place, name: &'static str, doc: &'static str) -> Unbuilt {
+        Unbuilt(Descriptor {
+            name,
+            doc,
+            place,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            weight: Weight::Heavy,
+            blocking: false,
+            schema: || schemars::schema_for!(()),
+            read: Box::new(|_| Err(Vec::new())),
+        })
+    }
+
+    /// Describes a source that gives `format`.
+    pub fn source(name: &'static str, doc: &'static str, format: Format) -> Unbuilt {
+        Descriptor::new(Place::Source, name, doc).output("", Gives::Format(format))
+    }
+
+    /// Describes a stage with one input under the key `input`, and one output.
+    pub fn stage(name: &'static str, doc: &'static str, takes: Accepts, gives: Gives) -> Unbuilt {
+        Descriptor::new(Place::Stage, name, doc).input("input", takes).output("", gives)
+    }
+
+    /// Describes a sink with one input under the key `input`.
+    pub fn sink(name: &'static str, doc: &'static str, takes: Accepts) -> Unbuilt {
+        Descriptor::new(Place::Sink, name, doc).input("input", takes)
+    }
+
+    /// Describes a bundle; its ends are added one by one.
+    pub fn bundle(name: &'static str, doc: &'static str) -> Unbuilt {
+        Descriptor::new(Place::Bundle, name, doc)
+    }
+
+    /// The name people write as its `type`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it does, in one line.
+    pub fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Its inputs.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// Its outputs.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// How a runner hosts it.
+    pub fn weight(&self) -> Weight {
+        self.weight
+    }
+
+    /// Whether it blocks in a driver, so that it cannot run in virtual time.
+    pub fn blocking(&self) -> bool {
+        self.blocking
+    }
+
+    /// The JSON schema of its options: keys, units, ranges, defaults, documentation.
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+
+    /// The keys of its options.
+    pub fn option_keys(&self) -> Vec<String> {
+        let schema = self.schema();
+        let properties = schema.get("properties").and_then(|properties| properties.as_object());
+        properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Reads `table` as its options: what builds it, or everything that is wrong.
+    pub fn read(&self, table: Table) -> Result<Factory, Vec<Problem>> {
+        (self.read)(table)
+    }
+}
+
+/// A [`Descriptor`] that still lacks its options.
+pub struct Unbuilt(Descriptor);
+
+impl Unbuilt {
+    /// Adds an input that a bundle can do without.
+    #[must_use]
+    pub fn optional_input(mut self, key: &'static str, accepts: Accepts) -> Unbuilt {
+        self.0.inputs.push(Input { key, accepts, optional: true });
+        self
+    }
+
+    /// Adds an input.
+    #[must_use]
+    pub fn input(mut self, key: &'static str, accepts: Accepts) -> Unbuilt {
+        self.0.inputs.push(Input { key, accepts, optional: false });
+        self
+    }
+
+    /// Adds an output.
+    #[must_use]
+    pub fn output(mut self, name: &'static str, gives: Gives) -> Unbuilt {
+        self.0.outputs.push(Output { name, gives });
+        self
+    }
+
+    /// It takes microseconds and runs in its producer's thread.
+    #[must_use]
+    pub fn light(mut self) -> Unbuilt {
+        self.0.weight = Weight::Light;
+        self
+    }
+
+    /// It blocks in a driver.
+    #[must_use]
+    pub fn blocking(mut self) -> Unbuilt {
+        self.0.blocking = true;
+        self
+    }
+
+    /// Its options are an `O`, and `build` makes a worker of them. The options struct is the
+    /// factory: it is read and checked before anything is built.
+    pub fn build<O, F>(mut self, build: F) -> Descriptor
+    where
+        O: DeserializeOwned + JsonSchema + 'static,
+        F: Fn(O, &mut Joined<'_>) -> Result<Worker> + Clone + Send + Sync + 'static,
+    {
+        self.0.schema = || schemars::schema_for!(O);
+        self.0.read = Box::new(move |table| {
+            let options: O = options::read(table)?;
+            let build = build.clone();
+            Ok(Box::new(move |joined: &mut Joined<'_>| build(options, joined)))
+        });
+        self.0
+    }
+}
+
+/// What a build function is told: its name, what was joined to it, and the pipeline's clock.
+#[derive(Debug)]
+pub struct Joined<'a> {
+    name: &'a str,
+    clock: &'a Clock,
+    inputs: &'a [(&'a str, Format)],
+    outputs: &'a [&'a str],
+    notices: Vec<String>,
+}
+
+impl<'a> Joined<'a> {
+    /// For the stage `name`: its joined inputs by key, its joined outputs by name.
+    pub fn new(name: &'a str, clock: &'a Clock, inputs: &'a [(&'a str, Format)], outputs: &'a [&'a str]) -> Self {
+        Joined { name, clock, inputs, outputs, notices: Vec::new() }
+    }
+
+    /// The stage's own name.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// The pipeline's clock.
+    pub fn clock(&self) -> &Clock {
+        self.clock
+    }
+
+    /// What flows into the input `key`, if it is joined.
+    pub fn input(&self, key: &str) -> Option<Format> {
+        self.inputs.iter().find(|(joined, _)| *joined == key).map(|(_, format)| *format)
+    }
+
+    /// Whether anybody takes the output `name`.
+    pub fn output(&self, name: &str) -> bool {
+        self.outputs.contains(&name)
+    }
+
+    /// Tells whoever runs the pipeline something a person wants to know: what was chosen, where to
+    /// look.
+    pub fn notice(&mut self, notice: impl Into<String>) {
+        self.notices.push(notice.into());
+    }
+
+    /// What was told, first first. For whoever builds.
+    pub fn into_notices(self) -> Vec<String> {
+        self.notices
+    }
+}

@@ -1,0 +1,84 @@
+//! What flows through Millstream, the three traits that every stage implements, and the registry in
+//! which stages are found.
+//!
+//! A plug-in depends on this crate alone. There is no runner in it, no codec, no I/O and no async
+//! runtime; it compiles for the browser.
+//!
+//! # What flows
+//! [`VideoFrame`] (a raw picture), [`AudioFrame`] (a block of PCM), [`EncodedFrame`] (one access unit
+//! or audio packet), [`RtpPackets`] (the packets of one access unit, together). Each carries the
+//! moment of its capture on the pipeline's [`Clock`]; cloning one counts a reference.
+//!
+//! # Writing a stage
+//! Implement [`Source`], [`Stage`] or [`Sink`], or write a closure:
+//! ```
+//! use millstream_core::{AudioFrame, Out, Result, Stage, Timestamp};
+//!
+//! /// Passes every second block on.
+//! struct Halve { odd: bool }
+//!
+//! impl Stage<AudioFrame, AudioFrame> for Halve {
+//!     fn process(&mut self, block: AudioFrame, out: &mut Out<AudioFrame>) -> Result<()> {
+//!         self.odd = !self.odd;
+//!         if self.odd {
+//!             out.push(block);
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let block = AudioFrame {
+//!     time: Timestamp::ZERO,
+//!     samples: vec![0.0; 960].into(),
+//!     rate: 48_000,
+//!     channels: 1,
+//!     discontinuity: false,
+//! };
+//! let mut out = Out::at(Timestamp::ZERO);
+//! let mut halve = Halve { odd: false };
+//! halve.process(block.clone(), &mut out)?;
+//! halve.process(block, &mut out)?;
+//! assert_eq!(out.items().len(), 1);
+//! # Ok::<(), millstream_core::Error>(())
+//! ```
+//! To be declared in TOML it also needs an options struct and a [`Descriptor`]; see
+//! [`Descriptor::stage`] and any crate named `millstream-codec-*`.
+
+#![forbid(unsafe_code)]
+
+mod audio;
+mod control;
+mod cx;
+pub mod descriptor;
+mod encoded;
+pub mod error;
+mod format;
+mod item;
+pub mod options;
+mod packets;
+mod pool;
+mod registry;
+mod stage;
+mod time;
+pub mod units;
+mod video;
+pub mod worker;
+
+pub use audio::{AudioFrame, samples_to_time};
+pub use control::{Control, Layers, Upstream, Wishes};
+pub use cx::{Cx, Out, Stop};
+pub use descriptor::{Descriptor, Joined};
+pub use encoded::EncodedFrame;
+pub use error::{Error, Result};
+pub use format::{Accepts, Codec, Format, Media, OPUS, VP8};
+pub use item::{Item, Layer, Role};
+pub use packets::{RtpHeader, RtpPackets};
+pub use pool::{Buffer, ByteRing, Pool};
+pub use registry::Registry;
+pub use stage::{MaybeSend, Next, Sink, Source, Stage};
+pub use time::{Clock, Hand, Ticks, Timestamp, Utc};
+pub use video::{
+    Color, CpuPlanes, MAX_DIMENSION, Matrix, PixelFormat, Plane, PlaneLayout, PlaneMut, Range, Rotation, Storage,
+    VideoFrame,
+};
+pub use worker::{Bundle, Worker};

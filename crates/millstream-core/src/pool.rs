@@ -1,0 +1,177 @@
+//! Buffers that are used again: after warm-up, taking one allocates nothing.
+//!
+//! A [`Pool`] keeps a handle to each buffer it gave out, up to its limit. A buffer whose every other
+//! handle is gone is idle, and the next [`fill`](Pool::fill) writes into it. There is no drop hook
+//! and nothing to return: forgetting a frame only makes the pool allocate another.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+/// Reference-counted samples that do not change any more. Cloning counts a reference.
+pub struct Buffer<T>(Arc<Vec<T>>);
+
+impl<T> Clone for Buffer<T> {
+    fn clone(&self) -> Self {
+        Buffer(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> From<Vec<T>> for Buffer<T> {
+    fn from(items: Vec<T>) -> Self {
+        Buffer(Arc::new(items))
+    }
+}
+
+impl<T> fmt::Debug for Buffer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({})", self.0.len())
+    }
+}
+
+/// A bounded pool of [`Buffer`]s. Each worker that makes items owns one.
+#[derive(Debug)]
+pub struct Pool<T> {
+    shelf: Vec<Arc<Vec<T>>>,
+    limit: usize,
+}
+
+impl<T: Copy + Default> Pool<T> {
+    /// A pool that keeps at most `limit` buffers. When more are in flight, the rest are allocated
+    /// and freed as they come.
+    pub fn new(limit: usize) -> Pool<T> {
+        Pool { shelf: Vec::with_capacity(limit), limit }
+    }
+
+    /// A buffer of `len` elements, written by `write`. What it held before is undefined, though
+    /// initialised: `write` fills all of it.
+    pub fn fill(&mut self, len: usize, write: impl FnOnce(&mut [T])) -> Buffer<T> {
+        let mut items = self.idle();
+        let vec = Arc::get_mut(&mut items).expect("an idle buffer has no other handle");
+        vec.resize(len, T::default());
+        write(vec);
+        self.keep(items)
+    }
+
+    /// A buffer of what `items` yields.
+    pub fn collect(&mut self, from: impl IntoIterator<Item = T>) -> Buffer<T> {
+        let mut items = self.idle();
+        let vec = Arc::get_mut(&mut items).expect("an idle buffer has no other handle");
+        vec.clear();
+        vec.extend(from);
+        self.keep(items)
+    }
+
+    fn idle(&mut self) -> Arc<Vec<T>> {
+        let idle = self.shelf.iter_mut().position(|kept| Arc::get_mut(kept).is_some());
+        idle.map_or_else(Arc::default, |index| self.shelf.swap_remove(index))
+    }
+
+    fn keep(&mut self, items: Arc<Vec<T>>) -> Buffer<T> {
+        if self.shelf.len() < self.limit {
+            self.shelf.push(Arc::clone(&items));
+        }
+        Buffer(items)
+    }
+}
+
+/// A ring of byte chunks from which [`Bytes`] are cut without allocating per cut.
+///
+/// Encoders and packetizers write each frame into it. A chunk whose cuts are all gone is written
+/// again; chunks still in use (in a retransmission history, say) are passed over, up to `limit`.
+#[derive(Debug)]
+pub struct ByteRing {
+    chunks: Vec<BytesMut>,
+    current: usize,
+    chunk: usize,
+    limit: usize,
+}
+
+impl ByteRing {
+    /// A ring of at most `limit` chunks of `chunk` bytes each, made as they are needed.
+    pub fn new(chunk: usize, limit: usize) -> ByteRing {
+        ByteRing { chunks: Vec::with_capacity(limit), current: 0, chunk, limit: limit.max(1) }
+    }
+
+    /// What `write` appends, as [`Bytes`]. It may append at most `capacity` bytes without cost;
+    /// more makes the chunk grow.
+    pub fn fill(&mut self, capacity: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes {
+        let chunk = self.room_for(capacity);
+        write(chunk);
+        chunk.split().freeze()
+    }
+
+    /// A copy of `data`.
+    pub fn copy(&mut self, data: &[u8]) -> Bytes {
+        self.fill(data.len(), |out| out.extend_from_slice(data))
+    }
+
+    fn room_for(&mut self, capacity: usize) -> &mut BytesMut {
+        let (from, count) = (self.current, self.chunks.len());
+        let found = (0..count)
+            .map(|step| (from + step) % count)
+            .find(|&index| self.chunks[index].try_reclaim(capacity));
+        self.current = found.unwrap_or_else(|| {
+            let fresh = BytesMut::with_capacity(self.chunk.max(capacity));
+            if self.chunks.len() < self.limit {
+                self.chunks.push(fresh);
+                self.chunks.len() - 1
+            } else {
+                // All are in use: let go of the next in turn; its cuts keep it alive as long as they need.
+                let oldest = (from + 1) % self.chunks.len();
+                self.chunks[oldest] = fresh;
+                oldest
+            }
+        });
+        &mut self.chunks[self.current]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_buffer_is_written_again_and_one_in_use_never() {
+        let mut pool = Pool::<u8>::new(2);
+        let first = pool.fill(4, |out| out.fill(1));
+        let place = first.as_ptr();
+        let second = pool.fill(4, |out| out.fill(2));
+        assert_ne!(second.as_ptr(), place);
+        assert_eq!(&first[..], [1; 4]);
+        drop(first);
+        let third = pool.fill(4, |out| out.fill(3));
+        assert_eq!(third.as_ptr(), place);
+    }
+
+    #[test]
+    fn a_pool_keeps_no_more_than_its_limit() {
+        let mut pool = Pool::<u8>::new(3);
+        let held: Vec<_> = (0..10).map(|n| pool.fill(1, |out| out[0] = n)).collect();
+        assert_eq!(held.iter().map(|buffer| buffer[0]).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+        assert_eq!(pool.shelf.len(), 3);
+    }
+
+    #[test]
+    fn a_ring_reuses_its_chunks_once_their_cuts_are_gone() {
+        let mut ring = ByteRing::new(100, 4);
+        let mut held = std::collections::VecDeque::new();
+        for round in 0..200u8 {
+            held.push_back((round, ring.copy(&[round; 40])));
+            if held.len() > 4 {
+                held.pop_front();
+            }
+            assert!(held.iter().all(|(value, cut)| cut[..] == [*value; 40]));
+        }
+        assert!(ring.chunks.len() <= 4);
+    }
+}
