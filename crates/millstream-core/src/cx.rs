@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 use crate::control::{Control, Upstream};
@@ -13,11 +13,10 @@ use crate::time::{Clock, Timestamp, Utc};
 #[derive(Debug)]
 pub struct Cx {
     clock: Clock,
-    start: Timestamp,
     alarm: Option<Timestamp>,
     waker: Waker,
     upstream: Upstream,
-    stop: Stop,
+    run: Run,
 }
 
 impl Cx {
@@ -25,12 +24,13 @@ impl Cx {
     pub fn at(time: Timestamp) -> Cx {
         let (clock, hand) = Clock::manual();
         hand.set(time);
-        Cx::new(clock, Timestamp::ZERO, Waker::noop().clone(), Upstream::default(), Stop::default())
+        Cx::new(clock, Waker::noop().clone(), Upstream::default(), Run::default())
     }
 
-    /// What a runner makes for each stage: `waker` leads back to it, `upstream` to whoever feeds it.
-    pub fn new(clock: Clock, start: Timestamp, waker: Waker, upstream: Upstream, stop: Stop) -> Cx {
-        Cx { clock, start, alarm: None, waker, upstream, stop }
+    /// What a runner makes for each stage: `waker` leads back to it, `upstream` to whoever feeds it,
+    /// and all stages of a pipeline share one `run`.
+    pub fn new(clock: Clock, waker: Waker, upstream: Upstream, run: Run) -> Cx {
+        Cx { clock, alarm: None, waker, upstream, run }
     }
 
     /// The time now, read from the pipeline's clock when called.
@@ -46,7 +46,7 @@ impl Cx {
     /// When the pipeline started: the same for all its sources, so that what they count from it
     /// is in step.
     pub fn start(&self) -> Timestamp {
-        self.start
+        self.run.started()
     }
 
     /// Asks to be woken at `time`. There is one alarm: the earliest time wins, and it is cleared
@@ -72,7 +72,7 @@ impl Cx {
 
     /// Whether the pipeline is ending: a source that blocks in a driver returns soon.
     pub fn stopping(&self) -> bool {
-        self.stop.is_set()
+        self.run.is_stopping()
     }
 
     /// The alarm that is set, if any.
@@ -90,19 +90,35 @@ impl Cx {
     }
 }
 
-/// Whether a pipeline is ending. Cloning shares it.
+/// One run of a pipeline: when it started, and whether it is ending. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Run(Arc<RunState>);
 
-impl Stop {
+#[derive(Debug, Default)]
+struct RunState {
+    started: AtomicU64,
+    stopping: AtomicBool,
+}
+
+impl Run {
+    /// Says that the run starts at `time`.
+    pub fn start(&self, time: Timestamp) {
+        self.0.started.store(time.as_nanos(), Ordering::Release);
+    }
+
+    /// When it started.
+    pub fn started(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.started.load(Ordering::Acquire))
+    }
+
     /// Says that the end has come; there is no way back.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Release);
+    pub fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Release);
     }
 
     /// Whether the end has come.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Acquire)
     }
 }
 

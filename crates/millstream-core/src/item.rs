@@ -29,7 +29,7 @@ pub struct Layer {
 pub trait Item: Clone + MaybeSend + sealed::Sealed + Sized + 'static {
     /// The kind in words, as a diagnostic says it.
     const KIND: &'static str;
-    /// What a link of raw items of this kind is about, where that is fixed.
+    /// Sound or picture, of a raw kind.
     const RAW: Option<Media> = None;
 
     /// When it was captured.
@@ -43,6 +43,11 @@ pub trait Item: Clone + MaybeSend + sealed::Sealed + Sized + 'static {
     /// The layer it belongs to.
     fn layer(&self) -> Layer {
         Layer::default()
+    }
+    /// Whether later items refer to it, so that dropping it leaves them undecodable: true of
+    /// encoded video that is not [`Role::Discardable`].
+    fn is_referred_to(&self) -> bool {
+        false
     }
 
     #[doc(hidden)]
@@ -118,6 +123,9 @@ impl Item for EncodedFrame {
     fn layer(&self) -> Layer {
         self.layer
     }
+    fn is_referred_to(&self) -> bool {
+        self.codec.media == Media::Video && self.role != Role::Discardable
+    }
     erasures!(Encoded);
 }
 
@@ -134,6 +142,9 @@ impl Item for RtpPackets {
     }
     fn layer(&self) -> Layer {
         self.layer
+    }
+    fn is_referred_to(&self) -> bool {
+        self.codec.media == Media::Video && self.role != Role::Discardable
     }
     erasures!(Packets);
 }

@@ -66,7 +66,7 @@ pub mod worker;
 
 pub use audio::{AudioFrame, samples_to_time};
 pub use control::{Control, Layers, Upstream, Wishes};
-pub use cx::{Cx, Out, Stop};
+pub use cx::{Cx, Out, Run};
 pub use descriptor::{Descriptor, Joined};
 pub use encoded::EncodedFrame;
 pub use error::{Error, Result};

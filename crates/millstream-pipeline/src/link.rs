@@ -1,0 +1,360 @@
+//! A bounded channel between two tasks: what it holds, what it drops, and the gaps that drops open.
+//!
+//! One producer puts in, one consumer takes out. An item is never torn: a frame is dropped whole,
+//! and with it every later frame that cannot be decoded without it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use millstream_core::{Clock, Control, Item, Layers, Role, Timestamp, Upstream};
+
+use crate::outputs::Consumer;
+use crate::policy::{Link, Policy};
+use crate::signal::Signal;
+use crate::stats::LinkCounts;
+
+struct Shared<T> {
+    link: Link,
+    state: Mutex<State<T>>,
+    producer: Arc<Signal>,
+    consumer: Arc<Signal>,
+    clock: Clock,
+    upstream: Upstream,
+    counts: Arc<LinkCounts>,
+}
+
+struct State<T> {
+    waiting: VecDeque<(T, Timestamp)>,
+    /// A frame was dropped that the next ones refer to: nothing is taken in until a decoder can start.
+    gap: bool,
+    /// The producer gives nothing any more.
+    ended: bool,
+    /// The consumer takes nothing any more.
+    closed: bool,
+}
+
+/// The producer's end.
+pub(crate) struct Entry<T>(Arc<Shared<T>>);
+
+/// The consumer's end.
+pub(crate) struct Exit<T>(Arc<Shared<T>>);
+
+/// What the consumer finds.
+pub(crate) enum Taken<T> {
+    Item(T),
+    Nothing,
+    Ended,
+}
+
+/// A link from the task of `producer` to the task of `consumer`; the wish for a key frame after a
+/// gap goes `upstream`.
+pub(crate) fn link<T: Item>(
+    link: Link,
+    producer: &Arc<Signal>,
+    consumer: &Arc<Signal>,
+    clock: &Clock,
+    upstream: &Upstream,
+    counts: &Arc<LinkCounts>,
+) -> (Entry<T>, Exit<T>) {
+    let shared = Arc::new(Shared {
+        link,
+        state: Mutex::new(State {
+            waiting: VecDeque::with_capacity(link.items.get()),
+            gap: false,
+            ended: false,
+            closed: false,
+        }),
+        producer: Arc::clone(producer),
+        consumer: Arc::clone(consumer),
+        clock: clock.clone(),
+        upstream: upstream.clone(),
+        counts: Arc::clone(counts),
+    });
+    (Entry(Arc::clone(&shared)), Exit(shared))
+}
+
+impl<T: Item> Shared<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        // A panic inside a stage happens outside this lock: the state is whole in any case.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_waiting(&self, state: &State<T>) {
+        self.counts.waiting.set(state.waiting.len() as u64);
+        self.counts.most_waiting.raise_to(state.waiting.len() as u64);
+    }
+
+    /// Opens a gap: from here on only a frame to start from is taken in.
+    fn open_gap(&self, state: &mut State<T>) {
+        if !state.gap {
+            state.gap = true;
+            self.counts.gaps.add(1);
+        }
+        self.upstream.ask(Control::KeyFrame(Layers::ALL));
+    }
+
+    /// Removes the oldest item, and behind it what cannot be decoded without it.
+    fn drop_front(&self, state: &mut State<T>) {
+        let Some((dropped, _)) = state.waiting.pop_front() else { return };
+        if dropped.role() == Role::Discardable {
+            return;
+        }
+        while let Some((next, _)) = state.waiting.front() {
+            if next.role() == Role::Start {
+                return;
+            }
+            state.waiting.pop_front();
+            self.counts.dropped_gap.add(1);
+        }
+        if dropped.is_referred_to() {
+            self.open_gap(state);
+        }
+    }
+
+    /// Drops what has waited longer than the link allows.
+    fn drop_late(&self, state: &mut State<T>, now: Timestamp) {
+        let Some(max_age) = self.link.max_age else { return };
+        while state.waiting.front().is_some_and(|(_, entered)| now.since(*entered) > max_age) {
+            self.counts.dropped_late.add(1);
+            self.drop_front(state);
+        }
+    }
+
+    /// Makes room for `item`, or says that it is the one to go.
+    fn make_room(&self, state: &mut State<T>, item: &T) -> bool {
+        if state.waiting.len() < self.link.items.get() {
+            return true;
+        }
+        self.counts.dropped_full.add(1);
+        if self.link.policy == Policy::DropNewest {
+            if item.is_referred_to() {
+                self.open_gap(state);
+            }
+            return false;
+        }
+        if let Some(index) = state.waiting.iter().position(|(waiting, _)| waiting.role() == Role::Discardable) {
+            state.waiting.remove(index);
+            return true;
+        }
+        if item.role() == Role::Discardable {
+            return false;
+        }
+        self.drop_front(state);
+        true
+    }
+}
+
+impl<T: Item> Consumer<T> for Entry<T> {
+    fn ready(&mut self) -> bool {
+        if self.0.link.policy != Policy::Block {
+            return true;
+        }
+        let state = self.0.state();
+        state.closed || state.waiting.len() < self.0.link.items.get()
+    }
+
+    fn take(&mut self, item: T) {
+        let shared = &*self.0;
+        let mut state = shared.state();
+        shared.counts.entered.add(1);
+        if state.closed {
+            shared.counts.dropped_closed.add(1);
+            return;
+        }
+        let now = shared.clock.now();
+        shared.drop_late(&mut state, now);
+        if shared.link.policy != Policy::Block && !shared.make_room(&mut state, &item) {
+            return;
+        }
+        if state.gap && item.role() != Role::Start {
+            shared.counts.dropped_gap.add(1);
+            return;
+        }
+        state.gap = false;
+        state.waiting.push_back((item, now));
+        shared.note_waiting(&state);
+        drop(state);
+        shared.consumer.ring();
+    }
+
+    fn finish(&mut self) -> bool {
+        self.0.state().ended = true;
+        self.0.consumer.ring();
+        true
+    }
+
+    fn gone(&self) -> bool {
+        self.0.state().closed
+    }
+}
+
+impl<T> Drop for Entry<T> {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+        self.0.consumer.ring();
+    }
+}
+
+impl<T: Item> Exit<T> {
+    /// The oldest item that may still be taken.
+    pub(crate) fn take(&self) -> Taken<T> {
+        let shared = &*self.0;
+        let mut state = shared.state();
+        if shared.link.max_age.is_some() {
+            shared.drop_late(&mut state, shared.clock.now());
+        }
+        let Some((item, _)) = state.waiting.pop_front() else {
+            return if state.ended { Taken::Ended } else { Taken::Nothing };
+        };
+        shared.counts.left.add(1);
+        shared.note_waiting(&state);
+        drop(state);
+        if shared.link.policy == Policy::Block {
+            shared.producer.ring();
+        }
+        Taken::Item(item)
+    }
+}
+
+impl<T> Drop for Exit<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed = true;
+        self.0.counts.dropped_closed.add(state.waiting.len() as u64);
+        self.0.counts.waiting.set(0);
+        state.waiting.clear();
+        drop(state);
+        self.0.producer.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    use millstream_core::{EncodedFrame, Layer, OPUS, VP8};
+
+    use super::*;
+
+    struct Bench {
+        entry: Entry<EncodedFrame>,
+        exit: Exit<EncodedFrame>,
+        upstream: Upstream,
+        counts: Arc<LinkCounts>,
+        hand: millstream_core::Hand,
+    }
+
+    fn bench(options: Link) -> Bench {
+        let (clock, hand) = Clock::manual();
+        let (upstream, counts) = (Upstream::default(), Arc::default());
+        let (entry, exit) = link(options, &Arc::default(), &Arc::default(), &clock, &upstream, &counts);
+        Bench { entry, exit, upstream, counts, hand }
+    }
+
+    fn items(count: usize) -> NonZeroUsize {
+        NonZeroUsize::new(count).expect("a test's link holds something")
+    }
+
+    fn frame(number: u64, role: Role, codec: millstream_core::Codec) -> EncodedFrame {
+        EncodedFrame {
+            time: Timestamp::from_millis(number),
+            duration: Duration::ZERO,
+            codec,
+            role,
+            layer: Layer::default(),
+            size: None,
+            data: Default::default(),
+        }
+    }
+
+    fn video(number: u64, role: Role) -> EncodedFrame {
+        frame(number, role, VP8)
+    }
+
+    fn drain(bench: &Bench) -> Vec<u64> {
+        let mut taken = Vec::new();
+        while let Taken::Item(item) = bench.exit.take() {
+            taken.push(item.time.as_nanos() / 1_000_000);
+        }
+        taken
+    }
+
+    #[test]
+    fn block_is_ready_until_it_is_full() {
+        let mut bench = bench(Link::block(items(2)));
+        for number in 0..2 {
+            assert!(bench.entry.ready());
+            bench.entry.take(video(number, Role::Reference));
+        }
+        assert!(!bench.entry.ready());
+        assert_eq!(drain(&bench), [0, 1]);
+        assert!(bench.entry.ready());
+    }
+
+    #[test]
+    fn a_full_link_of_video_drops_to_the_next_start_and_asks_for_one() {
+        let mut bench = bench(Link::drop_oldest(items(3)));
+        bench.entry.take(video(0, Role::Start));
+        for number in 1..5 {
+            bench.entry.take(video(number, Role::Reference));
+        }
+        assert_eq!(drain(&bench), [] as [u64; 0]);
+        assert!(bench.upstream.take().is_some());
+        bench.entry.take(video(5, Role::Reference));
+        bench.entry.take(video(6, Role::Start));
+        bench.entry.take(video(7, Role::Reference));
+        assert_eq!(drain(&bench), [6, 7]);
+        // 3 found it full and made 0, 1 and 2 go; then 3, 4 and 5 had nothing to refer to.
+        let counts = [&bench.counts.dropped_full, &bench.counts.dropped_gap, &bench.counts.gaps].map(|count| count.value());
+        assert_eq!(counts, [1, 5, 1]);
+        assert_eq!(bench.counts.entered.value(), 8);
+    }
+
+    #[test]
+    fn a_discardable_frame_goes_first_and_opens_no_gap() {
+        let mut bench = bench(Link::drop_oldest(items(3)));
+        bench.entry.take(video(0, Role::Start));
+        bench.entry.take(video(1, Role::Discardable));
+        bench.entry.take(video(2, Role::Reference));
+        bench.entry.take(video(3, Role::Reference));
+        assert_eq!(drain(&bench), [0, 2, 3]);
+        assert_eq!(bench.upstream.take(), None);
+    }
+
+    #[test]
+    fn audio_loses_single_packets_and_asks_for_nothing() {
+        let mut bench = bench(Link::drop_oldest(items(2)));
+        for number in 0..5 {
+            bench.entry.take(frame(number, Role::Start, OPUS));
+        }
+        assert_eq!(drain(&bench), [3, 4]);
+        assert_eq!(bench.upstream.take(), None);
+        assert_eq!(bench.counts.dropped_full.value(), 3);
+    }
+
+    #[test]
+    fn what_has_waited_too_long_is_late() {
+        let mut bench =
+            bench(Link { max_age: Some(Duration::from_millis(100)), ..Link::drop_oldest(items(8)) });
+        bench.entry.take(frame(0, Role::Start, OPUS));
+        bench.hand.advance(Duration::from_millis(60));
+        bench.entry.take(frame(60, Role::Start, OPUS));
+        bench.hand.advance(Duration::from_millis(60));
+        assert_eq!(drain(&bench), [60]);
+        assert_eq!(bench.counts.dropped_late.value(), 1);
+    }
+
+    #[test]
+    fn a_closed_link_takes_and_counts_and_an_ended_one_says_so() {
+        let mut one = bench(Link::block(items(1)));
+        assert!(one.entry.finish());
+        assert!(matches!(one.exit.take(), Taken::Ended));
+        let Bench { mut entry, exit, counts, .. } = bench(Link::block(items(1)));
+        entry.take(video(0, Role::Start));
+        drop(exit);
+        assert!(entry.gone() && entry.ready());
+        entry.take(video(1, Role::Reference));
+        assert_eq!(counts.dropped_closed.value(), 2);
+    }
+}

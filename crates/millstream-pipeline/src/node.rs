@@ -1,0 +1,238 @@
+//! One stage or sink in its place: called on its host's thread, timed, and guarded against its own failures.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use millstream_core::error::Kind;
+use millstream_core::{Clock, Cx, Error, Item, Out, Result, Sink, Stage, Timestamp};
+
+use crate::faults::panicked;
+use crate::outputs::{Consumer, Outputs};
+use crate::running::Shared;
+use crate::signal::Woken;
+use crate::stats::StageCounts;
+
+/// What every stage has where it stands: its name, its figures, its waker, and the pipeline it is in.
+pub(crate) struct Seat {
+    pub(crate) name: Arc<str>,
+    /// Where it stands in the declaration.
+    pub(crate) place: usize,
+    pub(crate) counts: Arc<StageCounts>,
+    pub(crate) woken: Arc<Woken>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    /// Whether calls are timed.
+    pub(crate) timed: bool,
+}
+
+/// How a call went.
+pub(crate) enum Called<R> {
+    Well(R),
+    /// The item was no good; the next may be.
+    Skipped,
+    /// The stage is done for.
+    Failed,
+}
+
+impl Seat {
+    /// Calls into the stage. What goes wrong is counted or reported here, and ends the pipeline if it must.
+    pub(crate) fn call<R>(&self, work: impl FnOnce() -> Result<R>) -> Called<R> {
+        let from = self.timed.then(|| self.clock.now());
+        // A stage that panicked is never called again, so nobody sees what it left half done.
+        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(panicked(payload)));
+        if let Some(from) = from {
+            self.counts.busy_nanos.add(self.clock.now().since(from).as_nanos() as u64);
+        }
+        match result {
+            Ok(value) => Called::Well(value),
+            Err(error) if error.kind() == Kind::BadItem => {
+                self.counts.bad_items.add(1);
+                tracing::warn!("{}: {error}; skipped", self.name);
+                Called::Skipped
+            }
+            Err(error) => {
+                self.fail(error);
+                Called::Failed
+            }
+        }
+    }
+
+    fn fail(&self, error: Error) {
+        self.shared.faults.report(self.place, error.in_stage(&self.name));
+        self.shared.stop();
+    }
+
+    pub(crate) fn count_in<T: Item>(&self, item: &T) {
+        self.counts.items_in.add(1);
+        self.counts.bytes_in.add(item.size() as u64);
+        self.note_age(item);
+    }
+
+    pub(crate) fn count_out<T: Item>(&self, item: &T) {
+        self.counts.items_out.add(1);
+        self.counts.bytes_out.add(item.size() as u64);
+    }
+
+    pub(crate) fn note_age<T: Item>(&self, item: &T) {
+        if self.timed {
+            self.counts.latency.note(self.clock.now().since(item.time()));
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Running,
+    /// Its input has ended and it gave all it had; those below are not done yet.
+    Finishing,
+    Done,
+}
+
+/// A stage with everything below it.
+pub(crate) struct StageNode<I, O> {
+    stage: Box<dyn Stage<I, O>>,
+    out: Out<O>,
+    outputs: Outputs<O>,
+    seat: Seat,
+    life: Life,
+}
+
+impl<I: Item, O: Item> StageNode<I, O> {
+    pub(crate) fn new(stage: Box<dyn Stage<I, O>>, cx: Cx, outputs: Outputs<O>, seat: Seat) -> Self {
+        StageNode { stage, out: Out::new(cx), outputs, seat, life: Life::Running }
+    }
+
+    /// Calls the stage and hands on what it gave.
+    fn call(&mut self, work: impl FnOnce(&mut dyn Stage<I, O>, &mut Out<O>) -> Result<()>) {
+        let called = self.seat.call(|| work(&mut *self.stage, &mut self.out));
+        for item in self.out.items().iter() {
+            self.seat.count_out(item);
+        }
+        self.outputs.give(self.out.items());
+        if matches!(called, Called::Failed) {
+            self.life = Life::Finishing;
+        }
+    }
+
+    fn hear_wishes(&mut self) {
+        let Some(wishes) = self.outputs.wishes() else { return };
+        for wish in wishes.iter() {
+            let called = self.seat.call(|| Ok(self.stage.control(wish, &mut self.out)));
+            match called {
+                Called::Well(Some(wish)) => self.out.ask(wish),
+                Called::Failed => self.life = Life::Finishing,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<I: Item, O: Item> Consumer<I> for StageNode<I, O> {
+    fn ready(&mut self) -> bool {
+        self.outputs.flush()
+    }
+
+    fn take(&mut self, item: I) {
+        if self.life == Life::Running {
+            self.seat.count_in(&item);
+            self.call(|stage, out| stage.process(item, out));
+        }
+    }
+
+    fn finish(&mut self) -> bool {
+        if self.life == Life::Running && self.outputs.flush() {
+            self.life = Life::Finishing;
+            self.call(|stage, out| stage.finish(out));
+        }
+        if self.life == Life::Finishing && self.outputs.finish() {
+            self.life = Life::Done;
+        }
+        self.life == Life::Done
+    }
+
+    fn gone(&self) -> bool {
+        self.life != Life::Running
+    }
+
+    fn attend(&mut self) {
+        self.outputs.attend();
+        if self.life == Life::Finishing {
+            self.finish();
+        }
+        if self.life != Life::Running {
+            return;
+        }
+        self.hear_wishes();
+        // Not called again before what it gave is gone; the room that is then made rings again.
+        if self.outputs.flush() && self.life == Life::Running {
+            let due = self.out.take_alarm(self.seat.clock.now());
+            if self.seat.woken.heard() || due {
+                self.call(|stage, out| stage.wake(out));
+            }
+        }
+        if self.outputs.gone() {
+            self.life = Life::Done;
+        }
+    }
+
+    fn alarm(&self) -> Option<Timestamp> {
+        let own = if self.life == Life::Running && self.outputs.is_flushed() { self.out.alarm() } else { None };
+        [own, self.outputs.alarm()].into_iter().flatten().min()
+    }
+}
+
+/// A sink.
+pub(crate) struct SinkNode<T> {
+    sink: Box<dyn Sink<T>>,
+    cx: Cx,
+    seat: Seat,
+    done: bool,
+}
+
+impl<T: Item> SinkNode<T> {
+    pub(crate) fn new(sink: Box<dyn Sink<T>>, cx: Cx, seat: Seat) -> Self {
+        SinkNode { sink, cx, seat, done: false }
+    }
+
+    fn call(&mut self, work: impl FnOnce(&mut dyn Sink<T>, &mut Cx) -> Result<()>) {
+        if let Called::Failed = self.seat.call(|| work(&mut *self.sink, &mut self.cx)) {
+            self.done = true;
+        }
+    }
+}
+
+impl<T: Item> Consumer<T> for SinkNode<T> {
+    fn ready(&mut self) -> bool {
+        true
+    }
+
+    fn take(&mut self, item: T) {
+        if !self.done {
+            self.seat.count_in(&item);
+            self.call(|sink, cx| sink.consume(item, cx));
+        }
+    }
+
+    fn finish(&mut self) -> bool {
+        if !self.done {
+            self.done = true;
+            self.call(|sink, cx| sink.finish(cx));
+        }
+        true
+    }
+
+    fn gone(&self) -> bool {
+        self.done
+    }
+
+    fn attend(&mut self) {
+        let due = self.cx.take_alarm(self.seat.clock.now());
+        if (self.seat.woken.heard() || due) && !self.done {
+            self.call(|sink, cx| sink.wake(cx));
+        }
+    }
+
+    fn alarm(&self) -> Option<Timestamp> {
+        if self.done { None } else { self.cx.alarm() }
+    }
+}

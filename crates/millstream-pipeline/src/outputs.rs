@@ -1,0 +1,216 @@
+//! Where a stage's items go: to any number of takers, each at its own pace.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use millstream_core::units::{Bitrate, FrameRate};
+use millstream_core::{Control, Item, Timestamp, Upstream, Wishes};
+
+/// Whoever takes items on the producer's thread: a link's entry, or a stage that runs inline.
+pub(crate) trait Consumer<T>: Send {
+    /// Whether it takes an item now.
+    fn ready(&mut self) -> bool;
+    /// Takes an item; it was ready.
+    fn take(&mut self, item: T);
+    /// There are no more items. Called again until it says that all is done.
+    fn finish(&mut self) -> bool;
+    /// Whether it takes nothing any more.
+    fn gone(&self) -> bool;
+    /// Hears wishes and wakers, its own and those below it.
+    fn attend(&mut self) {}
+    /// The earliest alarm, its own or below it.
+    fn alarm(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// One taker, what did not yet fit, and what it wishes.
+pub(crate) struct Edge<T> {
+    consumer: Box<dyn Consumer<T>>,
+    pending: VecDeque<T>,
+    upstream: Upstream,
+    asked: Asked,
+    finished: bool,
+}
+
+/// The standing wishes of one taker.
+#[derive(Default)]
+struct Asked {
+    bitrate: Option<Bitrate>,
+    max_size: Option<(u32, u32)>,
+    max_frame_rate: Option<FrameRate>,
+    loss: Option<f32>,
+    paused: bool,
+}
+
+impl<T> Edge<T> {
+    pub(crate) fn new(consumer: Box<dyn Consumer<T>>, upstream: Upstream) -> Edge<T> {
+        Edge { consumer, pending: VecDeque::new(), upstream, asked: Asked::default(), finished: false }
+    }
+
+    /// Hands over what did not fit; whether nothing is left.
+    fn flush(&mut self) -> bool {
+        while !self.pending.is_empty() && self.consumer.ready() {
+            if let Some(item) = self.pending.pop_front() {
+                self.consumer.take(item);
+            }
+        }
+        self.pending.is_empty()
+    }
+}
+
+/// Where takers are announced, before the start and while running.
+pub(crate) struct Mailbox<T> {
+    full: AtomicBool,
+    edges: Mutex<Vec<Edge<T>>>,
+}
+
+impl<T> Mailbox<T> {
+    pub(crate) fn new() -> Arc<Mailbox<T>> {
+        Arc::new(Mailbox { full: AtomicBool::new(false), edges: Mutex::new(Vec::new()) })
+    }
+
+    /// Announces a taker. Whoever calls rings the producer's task.
+    pub(crate) fn post(&self, edge: Edge<T>) {
+        self.edges.lock().unwrap_or_else(PoisonError::into_inner).push(edge);
+        self.full.store(true, Ordering::Release);
+    }
+}
+
+/// The takers of one output.
+pub(crate) struct Outputs<T> {
+    edges: Vec<Edge<T>>,
+    mailbox: Arc<Mailbox<T>>,
+    /// Whether there ever was a taker: an output that lost all of them is done, one that has none yet is not.
+    joined: bool,
+}
+
+impl<T: Item> Outputs<T> {
+    pub(crate) fn new(mailbox: &Arc<Mailbox<T>>) -> Outputs<T> {
+        Outputs { edges: Vec::new(), mailbox: Arc::clone(mailbox), joined: false }
+    }
+
+    fn open_mailbox(&mut self) {
+        if self.mailbox.full.swap(false, Ordering::AcqRel) {
+            self.edges.append(&mut self.mailbox.edges.lock().unwrap_or_else(PoisonError::into_inner));
+            self.joined = true;
+        }
+    }
+
+    /// Hands every item to every taker, or keeps it for those that are not ready.
+    pub(crate) fn give(&mut self, items: &mut VecDeque<T>) {
+        while let Some(item) = items.pop_front() {
+            let Some((last, others)) = self.edges.split_last_mut() else { continue };
+            for edge in others {
+                hand_over(edge, item.clone());
+            }
+            hand_over(last, item);
+        }
+    }
+
+    /// Whether every taker has everything so far.
+    pub(crate) fn flush(&mut self) -> bool {
+        self.edges.iter_mut().fold(true, |all, edge| edge.flush() && all)
+    }
+
+    /// Whether nothing is kept for any taker.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.edges.iter().all(|edge| edge.pending.is_empty())
+    }
+
+    /// Whether all takers are gone. Lets go of those that are.
+    pub(crate) fn gone(&mut self) -> bool {
+        self.edges.retain(|edge| !edge.consumer.gone());
+        self.joined && self.edges.is_empty()
+    }
+
+    /// Ends every taker's input once it has everything; whether all are done.
+    pub(crate) fn finish(&mut self) -> bool {
+        self.edges.iter_mut().fold(true, |all, edge| {
+            if !edge.finished {
+                edge.finished = edge.flush() && edge.consumer.finish();
+            }
+            edge.finished && all
+        })
+    }
+
+    /// Lets those below hear their wishes and wakers, and takes in new takers.
+    pub(crate) fn attend(&mut self) {
+        self.open_mailbox();
+        for edge in &mut self.edges {
+            edge.consumer.attend();
+        }
+    }
+
+    pub(crate) fn alarm(&self) -> Option<Timestamp> {
+        self.edges.iter().filter_map(|edge| edge.consumer.alarm()).min()
+    }
+
+    /// What the takers wish since the last time, as one: any key frame counts once; the lowest bit
+    /// rate and the highest loss hold; a limit to size or frame rate holds once every taker has
+    /// one; there is a pause when all pause.
+    pub(crate) fn wishes(&mut self) -> Option<Wishes> {
+        let mut fresh = Wishes::default();
+        let mut any = false;
+        for index in 0..self.edges.len() {
+            let Some(wishes) = self.edges[index].upstream.take() else { continue };
+            any = true;
+            for wish in wishes.iter() {
+                self.edges[index].asked.note(wish);
+                if let Some(merged) = self.merged(wish) {
+                    fresh.note(merged);
+                }
+            }
+        }
+        any.then_some(fresh)
+    }
+
+    fn merged(&self, wish: Control) -> Option<Control> {
+        let asked = || self.edges.iter().map(|edge| &edge.asked);
+        let rate = |rate: &FrameRate| rate.as_f64();
+        match wish {
+            Control::Bitrate(_) => asked().filter_map(|asked| asked.bitrate).min().map(Control::Bitrate),
+            Control::Loss(_) => {
+                asked().filter_map(|asked| asked.loss).max_by(f32::total_cmp).map(Control::Loss)
+            }
+            Control::MaxSize(..) => {
+                let sizes: Option<Vec<_>> = asked().map(|asked| asked.max_size).collect();
+                let sizes = sizes?;
+                let width = sizes.iter().map(|size| size.0).max()?;
+                let height = sizes.iter().map(|size| size.1).max()?;
+                Some(Control::MaxSize(width, height))
+            }
+            Control::MaxFrameRate(_) => {
+                let rates: Option<Vec<_>> = asked().map(|asked| asked.max_frame_rate).collect();
+                rates?.into_iter().max_by(|a, b| rate(a).total_cmp(&rate(b))).map(Control::MaxFrameRate)
+            }
+            Control::Pause(_) => Some(Control::Pause(asked().all(|asked| asked.paused))),
+            other => Some(other),
+        }
+    }
+}
+
+impl Asked {
+    fn note(&mut self, wish: Control) {
+        match wish {
+            Control::Bitrate(rate) => self.bitrate = Some(rate),
+            Control::MaxSize(width, height) => self.max_size = Some((width, height)),
+            Control::MaxFrameRate(rate) => self.max_frame_rate = Some(rate),
+            Control::Loss(share) => self.loss = Some(share),
+            Control::Pause(paused) => self.paused = paused,
+            _ => {}
+        }
+    }
+}
+
+fn hand_over<T>(edge: &mut Edge<T>, item: T) {
+    if edge.finished {
+        return;
+    }
+    if edge.pending.is_empty() && edge.consumer.ready() {
+        edge.consumer.take(item);
+    } else {
+        edge.pending.push_back(item);
+    }
+}

@@ -1,0 +1,216 @@
+//! The threads runner: one named thread for each task, in real time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use millstream_core::{Clock, Error, Result, Run, Timestamp};
+
+use crate::faults::Faults;
+use crate::signal::Signal;
+use crate::stats::{Figures, Statistics};
+use crate::task::{Hosted, Step};
+
+/// How long a pipeline that was told to stop may go on giving what is inside.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How long a stage may take to return once the drain is over, before its thread is left behind.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What all tasks of a pipeline share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) run: Run,
+    pub(crate) faults: Faults,
+    signals: Mutex<Vec<Arc<Signal>>>,
+    aborted: AtomicBool,
+    /// The tasks that still run.
+    running: Mutex<Vec<Arc<str>>>,
+    changed: Condvar,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn add(&self, signal: &Arc<Signal>) {
+        locked(&self.signals).push(Arc::clone(signal));
+    }
+
+    /// Ends all sources; the rest drains.
+    pub(crate) fn stop(&self) {
+        self.run.stop();
+        self.ring_all();
+    }
+
+    fn abort(&self) {
+        self.aborted.store(true, Ordering::Release);
+        self.ring_all();
+    }
+
+    fn ring_all(&self) {
+        for signal in locked(&self.signals).iter() {
+            signal.ring();
+        }
+        let _running = locked(&self.running);
+        self.changed.notify_all();
+    }
+
+    fn leave(&self, name: &Arc<str>) {
+        locked(&self.running).retain(|running| !Arc::ptr_eq(running, name));
+        self.changed.notify_all();
+    }
+}
+
+/// A pipeline that runs on threads. Dropping it stops it and waits for its threads.
+#[derive(Debug)]
+pub struct Running {
+    shared: Arc<Shared>,
+    clock: Clock,
+    figures: Figures,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(crate) fn spawn(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock, figures: Figures) -> Result<Running> {
+        shared.run.start(clock.now());
+        locked(&shared.running).extend(tasks.iter().map(|task| Arc::clone(&task.name)));
+        let mut running = Running { shared, clock, figures, threads: Vec::with_capacity(tasks.len()) };
+        for task in tasks {
+            let (shared, clock, name) = (Arc::clone(&running.shared), running.clock.clone(), Arc::clone(&task.name));
+            let thread = std::thread::Builder::new().name(name.to_string()).spawn(move || host(task, &shared, &clock));
+            match thread {
+                Ok(thread) => running.threads.push(thread),
+                Err(error) => {
+                    running.shared.leave(&name);
+                    return Err(Error::fatal("no thread could be had").in_stage(&name).caused_by(error));
+                }
+            }
+        }
+        Ok(running)
+    }
+
+    /// Ends all sources. What is inside drains; [`wait`](Running::wait) sees to it that this ends.
+    pub fn stop(&self) {
+        self.shared.stop();
+    }
+
+    /// A handle that stops the pipeline from anywhere: a signal handler, another thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.shared))
+    }
+
+    /// The figures of every stage and link, read while it runs.
+    pub fn statistics(&self) -> Statistics {
+        self.figures.read()
+    }
+
+    /// The pipeline's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Waits until everything has ended, but no longer than `patience`; whether it has.
+    pub fn wait_for(&self, patience: Duration) -> bool {
+        let running = locked(&self.shared.running);
+        let (running, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(running, patience, |running| !running.is_empty() && !self.shared.run.is_stopping())
+            .unwrap_or_else(PoisonError::into_inner);
+        running.is_empty()
+    }
+
+    /// Waits until everything has ended, and joins all threads.
+    ///
+    /// # Errors
+    /// The error of the stage that was declared first among those that failed. After a stop, stages
+    /// that do not return within 2.5 s are left behind and named.
+    pub fn wait(mut self) -> Result<()> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<()> {
+        let mut running = locked(&self.shared.running);
+        while !running.is_empty() && !self.shared.run.is_stopping() {
+            running = self.shared.changed.wait(running).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(running);
+        let mut left = self.until_empty(DRAIN);
+        if !left.is_empty() {
+            self.shared.abort();
+            left = self.until_empty(GRACE);
+        }
+        for thread in self.threads.drain(..) {
+            // A thread that hangs in foreign code is left behind; one that is done is joined.
+            if left.is_empty() || thread.is_finished() {
+                // A stage's panic is caught and reported as its error; the thread itself does not panic.
+                let _ = thread.join();
+            }
+        }
+        if let Some(error) = self.shared.faults.take_first() {
+            return Err(error);
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(Error::fatal(format!("{} did not stop and was left behind", left.join(", "))))
+    }
+
+    /// Waits until no task runs, but no longer than `patience`; the names of those that still do.
+    fn until_empty(&self, patience: Duration) -> Vec<String> {
+        let running = locked(&self.shared.running);
+        let (running, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(running, patience, |running| !running.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        running.iter().map(|name| name.to_string()).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.threads.is_empty() {
+            self.stop();
+            // Whoever drops without waiting does not want to know; the fault was logged when it happened.
+            let _ = self.join();
+        }
+    }
+}
+
+/// Stops a pipeline from anywhere. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<Shared>);
+
+impl Stopper {
+    /// Ends all sources; what is inside drains.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+/// Hosts a task on the calling thread until it is done.
+fn host(mut task: Hosted, shared: &Shared, clock: &Clock) {
+    task.signal.host_here();
+    // Takers were announced before there was a thread to ring.
+    task.signal.ring();
+    while !shared.aborted.load(Ordering::Acquire) {
+        task.attend(clock);
+        match task.advance() {
+            Step::Moved => {}
+            Step::Wait(until) => task.signal.wait(until, clock),
+            Step::Done => break,
+        }
+    }
+    let name = Arc::clone(&task.name);
+    // Its links close before it is counted as ended.
+    drop(task);
+    shared.leave(&name);
+}
+
+/// The earlier of two times, where one may be missing.
+pub(crate) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    [a, b].into_iter().flatten().min()
+}

@@ -1,0 +1,268 @@
+//! Statistics of every stage and link, kept by the runner: a plug-in does nothing for them.
+//!
+//! They are relaxed counters, written by the one thread that hosts a stage and read by anybody at
+//! any time; a reading is never torn within a figure, though figures of one reading may be an item
+//! apart.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::policy::Link;
+
+/// A counter that one thread writes.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+    pub(crate) fn raise_to(&self, value: u64) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+    pub(crate) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What is counted of a stage.
+#[derive(Debug, Default)]
+pub(crate) struct StageCounts {
+    pub(crate) items_in: Count,
+    pub(crate) bytes_in: Count,
+    pub(crate) items_out: Count,
+    pub(crate) bytes_out: Count,
+    pub(crate) bad_items: Count,
+    pub(crate) busy_nanos: Count,
+    pub(crate) latency: Histogram,
+}
+
+/// What is counted of a link.
+#[derive(Debug, Default)]
+pub(crate) struct LinkCounts {
+    pub(crate) entered: Count,
+    pub(crate) left: Count,
+    pub(crate) dropped_full: Count,
+    pub(crate) dropped_late: Count,
+    pub(crate) dropped_gap: Count,
+    pub(crate) dropped_closed: Count,
+    pub(crate) waiting: Count,
+    pub(crate) most_waiting: Count,
+    pub(crate) gaps: Count,
+}
+
+/// Steps per doubling: a figure read from the histogram is at most an eighth too high.
+const STEPS: usize = 8;
+/// Doublings from a microsecond: the last bucket holds everything above 2^30 µs, 18 minutes.
+const DOUBLINGS: usize = 30;
+
+/// How often a span of time was seen, in steps of an eighth of a doubling from 1 µs on.
+#[derive(Debug)]
+pub(crate) struct Histogram {
+    buckets: [AtomicU64; STEPS * DOUBLINGS],
+    longest: Count,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram { buckets: [const { AtomicU64::new(0) }; STEPS * DOUBLINGS], longest: Count::default() }
+    }
+}
+
+impl Histogram {
+    pub(crate) fn note(&self, span: Duration) {
+        let micros = (span.as_micros() as u64).max(1);
+        let doubling = micros.ilog2() as usize;
+        // The bits behind the leading one say which eighth.
+        let step = ((micros << 3 >> doubling) & 7) as usize;
+        let index = (doubling * STEPS + step).min(STEPS * DOUBLINGS - 1);
+        self.buckets[index].fetch_add(1, Ordering::Relaxed);
+        self.longest.raise_to(micros);
+    }
+
+    fn read(&self) -> Latency {
+        let counts = self.buckets.each_ref().map(|bucket| bucket.load(Ordering::Relaxed));
+        let total: u64 = counts.iter().sum();
+        let longest = self.longest.value();
+        let at = |share: f64| {
+            let rank = (total as f64 * share).ceil() as u64;
+            let mut seen = 0;
+            let index = counts.iter().position(|count| {
+                seen += count;
+                seen >= rank.max(1)
+            });
+            index.map_or(0, |index| upper_edge(index).min(longest))
+        };
+        Latency { count: total, p50_us: at(0.5), p95_us: at(0.95), p99_us: at(0.99), max_us: longest }
+    }
+}
+
+/// The largest span in microseconds that falls into bucket `index`.
+fn upper_edge(index: usize) -> u64 {
+    let (doubling, step) = (index / STEPS, (index % STEPS) as u64);
+    let edge = ((8 + step + 1) << doubling) >> 3;
+    edge.saturating_sub(1).max(1 << doubling)
+}
+
+/// A distribution of spans of time in microseconds; each figure is at most an eighth too high.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Latency {
+    /// How many were seen.
+    pub count: u64,
+    /// Half are no longer than this.
+    pub p50_us: u64,
+    /// 95 % are no longer than this.
+    pub p95_us: u64,
+    /// 99 % are no longer than this.
+    pub p99_us: u64,
+    /// None was longer than this.
+    pub max_us: u64,
+}
+
+/// Figures of one stage since the start.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageStatistics {
+    /// Its name.
+    pub name: String,
+    /// Items it took.
+    pub items_in: u64,
+    /// Their payload in bytes.
+    pub bytes_in: u64,
+    /// Items it gave, each counted once however many take it.
+    pub items_out: u64,
+    /// Their payload in bytes.
+    pub bytes_out: u64,
+    /// Items it refused and that were skipped.
+    pub bad_items: u64,
+    /// How long it worked, in microseconds.
+    pub busy_us: u64,
+    /// How old items were, since their capture, when it took them (a source: when it gave them).
+    pub latency: Latency,
+}
+
+/// Figures of one link since the start: what entered has left, was dropped, or waits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LinkStatistics {
+    /// The stage that gives.
+    pub from: String,
+    /// The stage that takes.
+    pub to: String,
+    /// How it is bounded.
+    pub link: Link,
+    /// Items that were offered, dropped ones too.
+    pub entered: u64,
+    /// Items that were taken.
+    pub left: u64,
+    /// Items dropped because the link was full.
+    pub dropped_full: u64,
+    /// Items dropped because they had waited too long.
+    pub dropped_late: u64,
+    /// Items dropped because what they refer to was dropped.
+    pub dropped_gap: u64,
+    /// Items dropped because the taker was gone.
+    pub dropped_closed: u64,
+    /// Items that wait now.
+    pub waiting: u64,
+    /// The most that ever waited.
+    pub most_waiting: u64,
+    /// How often decoding was interrupted until the next frame to start from.
+    pub gaps: u64,
+}
+
+impl LinkStatistics {
+    /// Items dropped, for whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.dropped_full + self.dropped_late + self.dropped_gap + self.dropped_closed
+    }
+}
+
+/// Figures of a whole pipeline, in the order of declaration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Statistics {
+    /// One for each stage.
+    pub stages: Vec<StageStatistics>,
+    /// One for each link; stages that run inline have none before them.
+    pub links: Vec<LinkStatistics>,
+}
+
+impl Statistics {
+    /// The figures of the stage `name`.
+    pub fn stage(&self, name: &str) -> Option<&StageStatistics> {
+        self.stages.iter().find(|stage| stage.name == name)
+    }
+
+    /// The figures of the link from the stage `from` to the stage `to`.
+    pub fn link(&self, from: &str, to: &str) -> Option<&LinkStatistics> {
+        self.links.iter().find(|link| link.from == from && link.to == to)
+    }
+}
+
+/// Where the figures of a pipeline are read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) stages: Vec<(String, Arc<StageCounts>)>,
+    pub(crate) links: Vec<(String, String, Link, Arc<LinkCounts>)>,
+}
+
+impl Figures {
+    pub(crate) fn read(&self) -> Statistics {
+        let stages = self.stages.iter().map(|(name, counts)| StageStatistics {
+            name: name.clone(),
+            items_in: counts.items_in.value(),
+            bytes_in: counts.bytes_in.value(),
+            items_out: counts.items_out.value(),
+            bytes_out: counts.bytes_out.value(),
+            bad_items: counts.bad_items.value(),
+            busy_us: counts.busy_nanos.value() / 1000,
+            latency: counts.latency.read(),
+        });
+        let links = self.links.iter().map(|(from, to, link, counts)| LinkStatistics {
+            from: from.clone(),
+            to: to.clone(),
+            link: *link,
+            entered: counts.entered.value(),
+            left: counts.left.value(),
+            dropped_full: counts.dropped_full.value(),
+            dropped_late: counts.dropped_late.value(),
+            dropped_gap: counts.dropped_gap.value(),
+            dropped_closed: counts.dropped_closed.value(),
+            waiting: counts.waiting.value(),
+            most_waiting: counts.most_waiting.value(),
+            gaps: counts.gaps.value(),
+        });
+        Statistics { stages: stages.collect(), links: links.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_is_at_most_an_eighth_too_high() {
+        let histogram = Histogram::default();
+        for micros in 1..=1000 {
+            histogram.note(Duration::from_micros(micros));
+        }
+        let read = histogram.read();
+        assert_eq!((read.count, read.max_us), (1000, 1000));
+        for (figure, exact) in [(read.p50_us, 500), (read.p95_us, 950), (read.p99_us, 990)] {
+            assert!((exact..=exact * 9 / 8 + 1).contains(&figure), "{figure} for {exact}");
+        }
+    }
+
+    #[test]
+    fn spans_beyond_the_last_bucket_are_counted() {
+        let histogram = Histogram::default();
+        histogram.note(Duration::ZERO);
+        histogram.note(Duration::from_secs(100_000));
+        assert_eq!(histogram.read().count, 2);
+        assert_eq!(histogram.read().p50_us, 1);
+    }
+}
