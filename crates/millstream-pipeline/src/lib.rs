@@ -46,11 +46,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod declare;
 mod faults;
 mod link;
 mod node;
 mod outputs;
 mod pipeline;
+mod planned;
 mod policy;
 mod running;
 mod signal;

@@ -101,6 +101,11 @@ impl Running {
         Stopper(Arc::clone(&self.shared))
     }
 
+    /// Whether it was told to stop, or stops because a stage failed.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.run.is_stopping()
+    }
+
     /// The figures of every stage and link, read while it runs.
     pub fn statistics(&self) -> Statistics {
         self.figures.read()

@@ -1,0 +1,181 @@
+//! Builds a checked plan with the same builder that typed Rust uses.
+
+use millstream_core::descriptor::{Joined, Weight};
+use millstream_core::worker::{AnySink, AnySource, AnyStage, StageFrom};
+use millstream_core::{AudioFrame, EncodedFrame, Error, Format, Item, Result, RtpPackets, VideoFrame, Worker};
+
+use crate::declare::{LinkChoice, Plan, PlannedInput, PlannedStage};
+use crate::pipeline::{Join, Output, Pipeline, default_link};
+
+/// An output whose type is known only now.
+enum AnyOutput {
+    Video(Output<VideoFrame>),
+    Audio(Output<AudioFrame>),
+    Encoded(Output<EncodedFrame>),
+    Packets(Output<RtpPackets>),
+}
+
+impl Pipeline {
+    /// Builds and joins what `plan` declares. Devices and ports are opened here.
+    ///
+    /// # Errors
+    /// What the stage that could not be built says, with its name.
+    pub fn add(&mut self, plan: Plan) -> Result<()> {
+        let mut outputs: Vec<Vec<AnyOutput>> = Vec::with_capacity(plan.stages.len());
+        let given: Vec<Vec<&'static str>> = plan
+            .stages
+            .iter()
+            .map(|stage| stage.outputs.iter().filter(|output| output.used).map(|output| output.name).collect())
+            .collect();
+        for (stage, given) in plan.stages.into_iter().zip(&given) {
+            let name = stage.name.clone();
+            let built = self.add_planned(stage, given, &outputs).map_err(|error| error.in_stage(&name))?;
+            outputs.push(built);
+        }
+        Ok(())
+    }
+
+    fn add_planned(
+        &mut self,
+        stage: PlannedStage,
+        given: &[&str],
+        outputs: &[Vec<AnyOutput>],
+    ) -> Result<Vec<AnyOutput>> {
+        let PlannedStage { name, weight, blocking, factory, inputs, outputs: planned, .. } = stage;
+        let formats: Vec<(&str, Format)> = inputs.iter().map(|input| (input.key, input.format)).collect();
+        let clock = self.clock().clone();
+        let mut joined = Joined::new(&name, &clock, &formats, given);
+        let worker = factory(&mut joined)?;
+        let notices = joined.into_notices();
+        self.add_notices(&name, notices);
+        let own_thread = |input: &PlannedInput| weight == Weight::Heavy || input.link.is_some();
+        match worker {
+            Worker::Source(source) => Ok(vec![self.add_any_source(&name, source, blocking)]),
+            Worker::Stage(stage) => {
+                let input = only(&inputs)?;
+                let output = find(outputs, input)?;
+                Ok(vec![self.add_any_stage(&name, output, input.link, stage, own_thread(input))?])
+            }
+            Worker::Sink(sink) => {
+                let input = only(&inputs)?;
+                self.add_any_sink(&name, find(outputs, input)?, input.link, sink, own_thread(input))?;
+                Ok(Vec::new())
+            }
+            Worker::Bundle(bundle) => {
+                for (key, sink) in bundle.sinks {
+                    let input = inputs.iter().find(|input| input.key == key);
+                    let input = input.ok_or_else(|| unlike(format!("it built the end `{key}`, which is not joined")))?;
+                    let end = format!("{name}.{key}");
+                    self.add_any_sink(&end, find(outputs, input)?, input.link, sink, own_thread(input))?;
+                }
+                let mut built = Vec::new();
+                let mut sources = bundle.sources;
+                for output in &planned {
+                    let place = sources.iter().position(|(end, _)| *end == output.name);
+                    let place = place.ok_or_else(|| unlike(format!("it did not build its end `{}`", output.name)))?;
+                    let (end, source) = sources.swap_remove(place);
+                    built.push(self.add_any_source(&format!("{name}.{end}"), source, blocking));
+                }
+                Ok(built)
+            }
+        }
+    }
+
+    fn add_any_source(&mut self, name: &str, source: AnySource, blocking: bool) -> AnyOutput {
+        match source {
+            AnySource::Video(source) => AnyOutput::Video(self.add_source(name, source, blocking)),
+            AnySource::Audio(source) => AnyOutput::Audio(self.add_source(name, source, blocking)),
+            AnySource::Encoded(source) => AnyOutput::Encoded(self.add_source(name, source, blocking)),
+            AnySource::Packets(source) => AnyOutput::Packets(self.add_source(name, source, blocking)),
+        }
+    }
+
+    fn add_any_stage(
+        &mut self,
+        name: &str,
+        input: &AnyOutput,
+        link: Option<LinkChoice>,
+        stage: AnyStage,
+        own_thread: bool,
+    ) -> Result<AnyOutput> {
+        Ok(match (stage, input) {
+            (AnyStage::Video(stage), AnyOutput::Video(input)) => {
+                self.add_stage_from(name, join(input, link), stage, own_thread)
+            }
+            (AnyStage::Audio(stage), AnyOutput::Audio(input)) => {
+                self.add_stage_from(name, join(input, link), stage, own_thread)
+            }
+            (AnyStage::Encoded(stage), AnyOutput::Encoded(input)) => {
+                self.add_stage_from(name, join(input, link), stage, own_thread)
+            }
+            (AnyStage::Packets(stage), AnyOutput::Packets(input)) => {
+                self.add_stage_from(name, join(input, link), stage, own_thread)
+            }
+            _ => return Err(unlike("it takes another kind of item".to_owned())),
+        })
+    }
+
+    fn add_stage_from<I: Item>(
+        &mut self,
+        name: &str,
+        input: Join<I>,
+        stage: StageFrom<I>,
+        own_thread: bool,
+    ) -> AnyOutput {
+        match stage {
+            StageFrom::Video(stage) => AnyOutput::Video(self.add_stage(name, input, stage, own_thread)),
+            StageFrom::Audio(stage) => AnyOutput::Audio(self.add_stage(name, input, stage, own_thread)),
+            StageFrom::Encoded(stage) => AnyOutput::Encoded(self.add_stage(name, input, stage, own_thread)),
+            StageFrom::Packets(stage) => AnyOutput::Packets(self.add_stage(name, input, stage, own_thread)),
+        }
+    }
+
+    fn add_any_sink(
+        &mut self,
+        name: &str,
+        input: &AnyOutput,
+        link: Option<LinkChoice>,
+        sink: AnySink,
+        own_thread: bool,
+    ) -> Result<()> {
+        match (sink, input) {
+            (AnySink::Video(sink), AnyOutput::Video(input)) => {
+                self.add_sink(name, join(input, link), sink, own_thread);
+            }
+            (AnySink::Audio(sink), AnyOutput::Audio(input)) => {
+                self.add_sink(name, join(input, link), sink, own_thread);
+            }
+            (AnySink::Encoded(sink), AnyOutput::Encoded(input)) => {
+                self.add_sink(name, join(input, link), sink, own_thread);
+            }
+            (AnySink::Packets(sink), AnyOutput::Packets(input)) => {
+                self.add_sink(name, join(input, link), sink, own_thread);
+            }
+            _ => return Err(unlike("it takes another kind of item".to_owned())),
+        }
+        Ok(())
+    }
+}
+
+fn join<T: Item>(output: &Output<T>, choice: Option<LinkChoice>) -> Join<T> {
+    match choice {
+        None => Join::from(output),
+        Some(choice) => {
+            output.through(default_link::<T>().choosing(choice.policy, choice.items, choice.max_age))
+        }
+    }
+}
+
+fn only(inputs: &[PlannedInput]) -> Result<&PlannedInput> {
+    inputs.first().ok_or_else(|| unlike("it takes something, and nothing is joined to it".to_owned()))
+}
+
+fn find<'a>(outputs: &'a [Vec<AnyOutput>], input: &PlannedInput) -> Result<&'a AnyOutput> {
+    let found = outputs.get(input.from).and_then(|outputs| outputs.get(input.output));
+    found.ok_or_else(|| unlike("what feeds it gives nothing, or is built after it".to_owned()))
+}
+
+/// A stage type that does not keep what its descriptor says: a mistake in its code, not in the file.
+fn unlike(what: String) -> Error {
+    Error::fatal(format!("it is not as its descriptor says: {what}"))
+}

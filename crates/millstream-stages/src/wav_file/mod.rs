@@ -1,0 +1,293 @@
+//! The source `wav-file`: raw sound from a RIFF WAVE file, at the file's sample rate.
+
+mod header;
+mod sample;
+
+use std::path::PathBuf;
+
+use millstream_core::error::Kind;
+use millstream_core::{AudioFrame, Cx, Descriptor, Error, Format, Next, Pool, Result, Source, Worker, samples_to_time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::POOLED_ITEMS;
+use crate::file::{Input, as_config};
+use header::Header;
+
+/// Options of `wav-file`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// The file. A relative path starts at the working directory of the process.
+    pub path: PathBuf,
+    /// Whether to start again at the end, for ever and without a gap.
+    #[serde(default)]
+    pub r#loop: bool,
+}
+
+/// Gives the sound of a WAVE file in blocks of 10 ms: PCM of 16, 24 or 32 bits or 32-bit float, 1
+/// to 8 channels, at any rate.
+///
+/// Sample n is stamped with the pipeline's start plus n divided by the rate, and a block is given at
+/// the time of its first sample; where the file starts again the count goes on. Nothing is left
+/// out, however late it is. The last block may be shorter.
+#[derive(Debug)]
+pub struct WavFile {
+    input: Input,
+    header: Header,
+    repeat: bool,
+    /// Samples per channel given since the pipeline started.
+    count: u64,
+    /// The bytes of the block in the making.
+    bytes: Vec<u8>,
+    pool: Pool<f32>,
+}
+
+impl WavFile {
+    /// Opens the file and reads up to its first sample.
+    ///
+    /// # Errors
+    /// A wrong configuration if it cannot be opened, is not a WAVE file, or holds what we cannot read.
+    pub fn new(options: Options) -> Result<WavFile> {
+        let mut input = Input::open(&options.path)?;
+        let header = header::parse(&mut input).map_err(as_config)?;
+        // Rates that no hundredth of a second divides get blocks that are a little shorter.
+        let block = (header.rate / 100).max(1) as usize * header.frame_bytes();
+        let bytes = vec![0; block];
+        Ok(WavFile { input, header, repeat: options.r#loop, count: 0, bytes, pool: Pool::new(POOLED_ITEMS) })
+    }
+
+    /// Reads up to a block of whole samples; how many bytes.
+    fn read_block(&mut self) -> Result<usize> {
+        let mut filled = 0;
+        while filled < self.bytes.len() {
+            let left = self.left_in_data();
+            let wanted = left.map_or(usize::MAX, |left| left as usize).min(self.bytes.len() - filled);
+            let read = self.input.read(&mut self.bytes[filled..filled + wanted])?;
+            filled += read;
+            if read < wanted {
+                // The file has ended; a part of a sample is of no use.
+                filled -= filled % self.header.frame_bytes();
+                if let Some(whole) = self.header.len {
+                    // What came before is given first, and the next call gets here again.
+                    return if filled > 0 { Ok(filled) } else { Err(self.cut_off(whole)) };
+                }
+            }
+            if read < wanted || left.is_some_and(|left| read as u64 == left) {
+                if !self.repeat || self.is_empty() {
+                    break;
+                }
+                self.input.seek(self.header.start)?;
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Bytes of samples that are still to come, where the header says how many there are.
+    fn left_in_data(&self) -> Option<u64> {
+        self.header.len.map(|len| (self.header.start + len).saturating_sub(self.input.offset()))
+    }
+
+    /// Whether the file, read to its end, holds not even one sample.
+    fn is_empty(&self) -> bool {
+        self.input.offset() - self.header.start < self.header.frame_bytes() as u64
+    }
+
+    fn cut_off(&self, whole: u64) -> Error {
+        let read = self.input.offset() - self.header.start;
+        self.fatal(format!("the sound is cut off after {read} of {whole} bytes; the file is incomplete"))
+    }
+
+    fn fatal(&self, what: String) -> Error {
+        self.input.error(Kind::Fatal, what)
+    }
+}
+
+impl Source<AudioFrame> for WavFile {
+    fn next(&mut self, cx: &mut Cx) -> Result<Next<AudioFrame>> {
+        let Header { encoding, rate, channels, .. } = self.header;
+        let time = cx.start() + samples_to_time(self.count, rate);
+        if cx.now() < time {
+            return Ok(Next::Until(time));
+        }
+        let filled = self.read_block()?;
+        if filled == 0 {
+            return if self.count == 0 { Err(self.fatal("there is no sound in it".to_owned())) } else { Ok(Next::End) };
+        }
+        let bytes = &self.bytes[..filled];
+        let samples = self.pool.fill(filled / encoding.bytes(), |out| encoding.decode(bytes, out));
+        let frame = AudioFrame { time, samples, rate, channels, discontinuity: false };
+        self.count += frame.len() as u64;
+        Ok(Next::Item(frame))
+    }
+}
+
+/// Describes `wav-file`.
+pub fn descriptor() -> Descriptor {
+    Descriptor::source("wav-file", "raw sound from a WAVE file", Format::Audio)
+        .build(|options: Options, _| Ok(Worker::source(WavFile::new(options)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::tests::{Scratch, garbage};
+    use crate::pace::tests::{cx, step};
+    use millstream_core::Timestamp;
+    use std::time::Duration;
+
+    /// A `fmt ` chunk, one to be skipped, and `data` that claims to be `len` bytes.
+    fn wav(tag: u16, bits: u16, rate: u32, channels: u16, len: u32, data: &[u8]) -> Vec<u8> {
+        let block = channels * (bits / 8);
+        let mut format = [tag.to_le_bytes(), channels.to_le_bytes()].concat();
+        format.extend_from_slice(&rate.to_le_bytes());
+        format.extend_from_slice(&(rate.saturating_mul(u32::from(block))).to_le_bytes());
+        format.extend([block.to_le_bytes(), bits.to_le_bytes()].concat());
+        if tag == 0xFFFE {
+            format.extend_from_slice(&[22, 0, bits as u8, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x10, 0]);
+            format.extend_from_slice(&[0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71]);
+        }
+        let mut file = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
+        file.extend_from_slice(&(format.len() as u32).to_le_bytes());
+        file.extend(format);
+        file.extend_from_slice(b"LIST\x03\0\0\0abc\0data");
+        file.extend_from_slice(&len.to_le_bytes());
+        file.extend_from_slice(data);
+        file
+    }
+
+    /// A mono file of `samples` samples of 16 bits, each its own number.
+    fn counting(samples: u16, rate: u32) -> Vec<u8> {
+        let data: Vec<u8> = (0..samples).flat_map(u16::to_le_bytes).collect();
+        wav(1, 16, rate, 1, data.len() as u32, &data)
+    }
+
+    fn open(file: &Scratch, repeat: bool) -> Result<WavFile> {
+        WavFile::new(Options { path: file.0.clone(), r#loop: repeat })
+    }
+
+    /// All blocks and how they ended.
+    fn play(bytes: &[u8]) -> (Vec<AudioFrame>, Result<()>) {
+        let file = Scratch::new(bytes);
+        let (mut cx, hand) = cx(Timestamp::from_millis(20), Duration::ZERO);
+        let mut source = match open(&file, false) {
+            Ok(source) => source,
+            Err(error) => return (Vec::new(), Err(error)),
+        };
+        let mut blocks = Vec::new();
+        loop {
+            match step(&mut source, &mut cx, &hand) {
+                Ok(Some(block)) => blocks.push(block),
+                end => return (blocks, end.map(drop)),
+            }
+        }
+    }
+
+    fn numbers(blocks: &[AudioFrame]) -> Vec<u16> {
+        blocks.iter().flat_map(|block| block.samples.iter()).map(|sample| (sample * 32_768.0) as i16 as u16).collect()
+    }
+
+    #[test]
+    fn every_sample_is_given_once_at_its_time_at_any_rate() {
+        for rate in [100, 8000, 11_025, 22_050, 44_100, 48_000, 96_000] {
+            let (blocks, end) = play(&counting(30_000, rate));
+            end.unwrap();
+            let mut count = 0;
+            for block in &blocks {
+                assert_eq!(block.time, Timestamp::from_millis(20) + samples_to_time(count, rate));
+                assert_eq!((block.rate, block.channels, block.discontinuity), (rate, 1, false));
+                count += block.len() as u64;
+            }
+            let (last, whole) = blocks.split_last().unwrap();
+            assert!(whole.iter().all(|block| block.len() as u32 == rate / 100) && last.len() as u32 <= rate / 100);
+            assert!(numbers(&blocks).into_iter().eq(0..30_000), "{rate}");
+        }
+    }
+
+    #[test]
+    fn every_encoding_is_read() {
+        let half = [&[0, 0x40][..], &[0, 0, 0x40], &[0, 0, 0, 0x40], &[0, 0, 0, 0x3F], &[0, 0, 0x40]];
+        for ((tag, bits), half) in [(1, 16), (1, 24), (1, 32), (3, 32), (0xFFFE, 24)].into_iter().zip(half) {
+            let data = half.repeat(960);
+            let (blocks, end) = play(&wav(tag, bits, 48_000, 2, data.len() as u32, &data));
+            end.unwrap();
+            assert_eq!((blocks.len(), blocks[0].len(), blocks[0].channels), (1, 480, 2), "{tag} {bits}");
+            assert!(blocks[0].samples.iter().all(|sample| *sample == 0.5), "{tag} {bits}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_nobody_wrote_lasts_to_the_end() {
+        for len in [0, u32::MAX] {
+            let data: Vec<u8> = (0..1000u16).flat_map(u16::to_le_bytes).chain([7]).collect();
+            let (blocks, end) = play(&wav(1, 16, 48_000, 1, len, &data));
+            end.unwrap();
+            assert!(numbers(&blocks).into_iter().eq(0..1000));
+        }
+    }
+
+    #[test]
+    fn a_loop_has_no_gap_and_stamps_go_on() {
+        for len in [2000, 0] {
+            let data: Vec<u8> = (0..1000u16).flat_map(u16::to_le_bytes).collect();
+            let file = Scratch::new(&wav(1, 16, 48_000, 1, len, &data));
+            let (mut cx, hand) = cx(Timestamp::ZERO, Duration::ZERO);
+            let mut source = open(&file, true).unwrap();
+            let mut all = Vec::new();
+            for n in 0..100 {
+                let block = step(&mut source, &mut cx, &hand).unwrap().unwrap();
+                assert_eq!((block.time, block.len()), (Timestamp::from_millis(n * 10), 480));
+                all.push(block);
+            }
+            assert!(numbers(&all).into_iter().eq((0..48_000).map(|n| n % 1000)));
+        }
+    }
+
+    #[test]
+    fn of_a_file_cut_off_the_whole_samples_are_given_first() {
+        let whole = counting(1000, 48_000);
+        let (blocks, end) = play(&whole[..whole.len() - 7]);
+        assert!(numbers(&blocks).into_iter().eq(0..996));
+        let words = end.unwrap_err().to_string();
+        assert!(words.contains("the sound is cut off after 1993 of 2000 bytes; the file is incomplete"), "{words}");
+        for len in 0..whole.len() - 2000 {
+            assert_eq!(play(&whole[..len]).1.unwrap_err().kind(), Kind::Config, "{len}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_in_words() {
+        for (file, words) in [
+            (wav(1, 8, 48_000, 1, 4, &[0; 4]), "8 bits with format tag 1; what can be read is PCM of 16"),
+            (wav(6, 16, 48_000, 1, 4, &[0; 4]), "format tag 6"),
+            (wav(1, 16, 0, 1, 4, &[0; 4]), "0 samples in a second"),
+            (wav(1, 16, u32::MAX, 1, 4, &[0; 4]), "1 to 768000"),
+            (wav(1, 16, 48_000, 9, 18, &[0; 18]), "9 channels"),
+            (wav(1, 16, 48_000, 0, 4, &[0; 4]), "0 channels"),
+            (wav(1, 16, 48_000, 1, 0, &[]), "there is no sound in it"),
+            (b"RIFF\0\0\0\0WAVEdata\0\0\0\0".to_vec(), "come before the `fmt ` chunk"),
+            ([&b"RIFF\0\0\0\0WAVE"[..], &b"junk\0\0\0\0".repeat(2000)].concat(), "a thousand chunks"),
+            (b"YUV4MPEG2 W5 H3".to_vec(), "no WAVE file"),
+        ] {
+            let error = play(&file).1.unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn garbage_never_panics_or_hangs() {
+        for seed in 0..300 {
+            let noise = garbage(seed, 2000);
+            assert!(play(&noise).1.is_err());
+            let mut file = counting(500, 48_000);
+            let place = seed as usize % 60;
+            file.splice(place..place + 4, noise[..4].iter().copied());
+            let scratch = Scratch::new(&file);
+            let Ok(mut source) = open(&scratch, true) else { continue };
+            let (mut cx, hand) = cx(Timestamp::ZERO, Duration::ZERO);
+            for _ in 0..5 {
+                let _ = step(&mut source, &mut cx, &hand);
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What people type, and the exit codes that scripts read.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use millstream::LoadError;
+use millstream::pipeline::declare::{Diagnostics, Override};
+use tracing_subscriber::EnvFilter;
+
+mod check;
+mod run;
+mod stages;
+mod status;
+mod terminal;
+
+const EXAMPLES: &str = "\
+Examples:
+  millstream run pipelines/demo.toml              play the test picture and sound in a browser
+  millstream run FILE --set vp8.bitrate=800kbit/s change an option without editing the file
+  millstream check FILE                           say everything that is wrong, start nothing
+  millstream stages                               list what a pipeline can be made of
+  millstream stages vp8-encoder                   explain one stage type and its options
+
+Exit codes:
+  0   done, or stopped by Ctrl-C
+  1   a stage failed: while it was built (a port in use, a missing library), or while running
+  2   the command line is wrong
+  66  the file cannot be read
+  78  the file is not a good pipeline; the diagnostics say why
+
+The log goes to standard error; RUST_LOG chooses what it says (default: warn).";
+
+/// Runs media pipelines that are declared in TOML.
+#[derive(Parser)]
+#[command(name = "millstream", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run a pipeline until it ends, or until Ctrl-C
+    Run(run::Options),
+    /// Say everything that is wrong with a pipeline, without starting anything
+    Check(Declared),
+    /// List the stage types, or explain one
+    Stages(stages::Options),
+}
+
+/// A declared pipeline on the command line.
+#[derive(Args)]
+struct Declared {
+    /// The pipeline, a TOML file
+    file: PathBuf,
+    /// Set an option of a stage; the value is read as TOML, or else taken as text. May be repeated
+    #[arg(long, value_name = "STAGE.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Why a verb ended badly.
+enum Failure {
+    /// The file cannot be read.
+    Unreadable(String),
+    /// The file or a `--set` is wrong.
+    Declared(Diagnostics),
+    /// A stage failed.
+    Failed(millstream::core::Error),
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Failure {
+        match error {
+            LoadError::Declared(diagnostics) => Failure::Declared(diagnostics),
+            LoadError::Built(error) => Failure::Failed(error),
+        }
+    }
+}
+
+impl Command {
+    pub(crate) fn execute(self) -> ExitCode {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+            // The engine's crates warn of much that does not matter to anybody (their own bugs aside);
+            // an error of a stage is printed as the command's last word.
+            EnvFilter::new("warn,rtc=off,webrtc=off,rtc_ice=off,rtc_dtls=off,rtc_mdns=off,millstream_pipeline=off")
+        });
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::log).with_target(false).init();
+        let done = match self.verb {
+            Verb::Run(options) => run::run(&options),
+            Verb::Check(declared) => check::check(&declared),
+            Verb::Stages(options) => stages::stages(&options),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Failure::Unreadable(words)) => {
+                terminal::say_error(&format!("error: {words}"));
+                ExitCode::from(66)
+            }
+            Err(Failure::Declared(diagnostics)) => {
+                terminal::say_error(diagnostics.render(terminal::error_is_coloured()).trim_end());
+                ExitCode::from(78)
+            }
+            Err(Failure::Failed(error)) => {
+                terminal::say_error(&format!("error: {error}"));
+                ExitCode::from(1)
+            }
+        }
+    }
+}
+
+impl Declared {
+    /// The text of the file, what diagnostics call it, and what is set.
+    fn read(&self) -> Result<(String, String, Vec<Override>), Failure> {
+        let overrides = self.set.iter().map(|set| Override::parse(set)).collect::<Result<Vec<_>, _>>();
+        let overrides = overrides.map_err(Failure::Declared)?;
+        Ok((text(&self.file)?, self.file.display().to_string(), overrides))
+    }
+}
+
+/// The longest file that is read: thousands of stages fit, and a video given by mistake does not.
+const LONGEST: u64 = 1 << 20;
+
+fn text(path: &Path) -> Result<String, Failure> {
+    let unreadable = |why: String| Failure::Unreadable(format!("{}: {why}", path.display()));
+    let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if length > LONGEST {
+        return Err(unreadable(format!("{length} bytes are too long for a pipeline; is it the right file?")));
+    }
+    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+}

@@ -1,0 +1,94 @@
+//! `millstream run`: loads, says what was chosen and where to look, and runs until the end or Ctrl-C.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use millstream::core::units::Span;
+use millstream::{Pipeline, Running};
+
+use super::status::Status;
+use super::{Declared, Failure, terminal};
+
+#[derive(Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    declared: Declared,
+    /// Stop by itself after this long, such as "30 s"
+    #[arg(long = "for", value_name = "DURATION")]
+    limit: Option<Span>,
+    /// At the end, print the statistics of every stage and link as JSON on standard output
+    #[arg(long)]
+    statistics: bool,
+}
+
+/// How often the status line is drawn anew.
+const REFRESH: Duration = Duration::from_millis(500);
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let (text, file, overrides) = options.declared.read()?;
+    let pipeline = millstream::load(&text, &file, &overrides)?;
+    introduce(&pipeline);
+    let running = pipeline.spawn().map_err(Failure::Failed)?;
+    stop_on_interrupt(&running);
+    watch(&running, options.limit);
+    let statistics = running.statistics();
+    let ended = running.wait();
+    terminal::set_status(None);
+    if options.statistics {
+        terminal::say(&serde_json::to_string_pretty(&statistics).unwrap_or_else(|error| error.to_string()));
+    } else {
+        terminal::say_error(&Status::new(Duration::ZERO).last_words(&statistics));
+    }
+    ended.map_err(Failure::Failed)
+}
+
+fn introduce(pipeline: &Pipeline) {
+    for (stage, notice) in pipeline.notices() {
+        // An address stands on a line of its own, to be clicked or read by a script.
+        if notice.starts_with("http") {
+            terminal::say_error(&format!("{}: open in a browser (Ctrl-C stops)", pipeline.name()));
+            terminal::say(notice);
+        } else {
+            terminal::say_error(&format!("{stage}: {notice}"));
+        }
+    }
+}
+
+fn stop_on_interrupt(running: &Running) {
+    let stopper = running.stopper();
+    let told = AtomicBool::new(false);
+    let set = ctrlc::set_handler(move || {
+        if told.swap(true, Ordering::SeqCst) {
+            // Whoever asks twice does not want to wait; 130 is what shells give for an interrupt.
+            std::process::exit(130);
+        }
+        terminal::say_error("stopping; once more to leave at once");
+        stopper.stop();
+    });
+    if let Err(error) = set {
+        tracing::warn!("Ctrl-C will not stop cleanly: {error}");
+    }
+}
+
+/// Shows the status until the pipeline ends or is told to.
+fn watch(running: &Running, limit: Option<Span>) {
+    let start = running.clock().now();
+    let mut status = Status::new(REFRESH);
+    terminal::set_status(terminal::is_watched().then(indicatif::ProgressBar::new_spinner));
+    loop {
+        let elapsed = running.clock().now().since(start);
+        let patience = match limit {
+            Some(limit) if elapsed >= limit.duration() => {
+                running.stop();
+                return;
+            }
+            Some(limit) => REFRESH.min(limit.duration() - elapsed),
+            None => REFRESH,
+        };
+        if running.wait_for(patience) || running.is_stopping() {
+            return;
+        }
+        terminal::show_status(|| status.line(elapsed, &running.statistics()));
+    }
+}

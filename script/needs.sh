@@ -1,0 +1,104 @@
+# What Millstream needs from the system, and how to get it. Sourced by the other scripts.
+#   need WHAT WHY     installs WHAT where it is missing, and says why
+#   need_rust         says how to get a Rust toolchain where there is none
+# Asks before it installs, but for root and CI.
+
+say() { printf '%s\n' "$*" >&2; }
+
+manager() {
+    local name
+    for name in apt-get dnf pacman apk brew; do
+        if command -v "$name" >/dev/null 2>&1; then
+            printf '%s\n' "$name"
+            return
+        fi
+    done
+}
+
+# Is it here?
+have() {
+    case $1 in
+        libvpx)
+            [ -n "${MILLSTREAM_LIBVPX:-}" ] && return 0
+            if command -v ldconfig >/dev/null 2>&1 || [ -x /sbin/ldconfig ]; then
+                PATH=$PATH:/sbin ldconfig -p | grep -q 'libvpx\.so\.'
+            else
+                ls /usr/local/lib/libvpx* /opt/homebrew/lib/libvpx* >/dev/null 2>&1
+            fi
+            ;;
+        chromium) command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+# What the package manager $1 calls it.
+package() {
+    case $1:$2 in
+        apt-get:cc) echo "gcc libc6-dev" ;;
+        # The library's package carries its ABI number, which differs between releases.
+        apt-get:libvpx) apt-cache pkgnames libvpx | grep -E '^libvpx[0-9]+(t64)?$' | sort -V | tail -n 1 ;;
+        dnf:ffmpeg) echo ffmpeg-free ;;
+        apk:cc) echo "gcc musl-dev" ;;
+        *:cc) echo gcc ;;
+        *) echo "$2" ;;
+    esac
+}
+
+install() {
+    local manager=$1 as_root=()
+    shift
+    [ "$(id -u)" = 0 ] || [ "$manager" = brew ] || as_root=(sudo)
+    case $manager in
+        apt-get) "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" ;;
+        dnf) "${as_root[@]}" dnf install -y "$@" ;;
+        pacman) "${as_root[@]}" pacman -S --noconfirm --needed "$@" ;;
+        apk) "${as_root[@]}" apk add "$@" ;;
+        brew) brew install "$@" ;;
+    esac
+}
+
+refreshed=
+need() {
+    local what=$1 why=$2 manager packages answer
+    have "$what" && return
+    manager=$(manager)
+    if [ -z "$manager" ]; then
+        say "Millstream needs $what: $why. There is no package manager here that this script knows; install it by hand."
+        exit 1
+    fi
+    if [ "$manager" = apt-get ] && [ -z "$refreshed" ]; then
+        say "Reading the lists of packages…"
+        if [ "$(id -u)" = 0 ]; then apt-get update -q >/dev/null; else sudo apt-get update -q >/dev/null; fi
+        refreshed=yes
+    fi
+    packages=$(package "$manager" "$what")
+    say "Millstream needs $what: $why. Installing with $manager: $packages"
+    if [ "$(id -u)" != 0 ] && [ -z "${CI:-}" ] && [ "$manager" != brew ]; then
+        read -r -p "Install it now? [Y/n] " answer
+        case $answer in [nN]*) say "Install $packages and come back."; exit 1 ;; esac
+    fi
+    # shellcheck disable=SC2086  # a name may stand for several packages
+    install "$manager" $packages >&2
+    if ! have "$what"; then
+        say "$what is still missing after installing $packages."
+        exit 1
+    fi
+}
+
+need_rust() {
+    if ! command -v cargo >/dev/null 2>&1; then
+        say "Millstream is built with Rust, and there is no cargo here. Get it from rustup.rs:"
+        say "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+        say "and open a new shell."
+        exit 1
+    fi
+}
+
+# What every build needs.
+need_to_build() {
+    need_rust
+    need cc "libopus and the cryptography are C"
+    need make "libopus is built with it"
+    need cmake "libopus is configured with it"
+    need libvpx "VP8 is encoded with it; it is loaded when a pipeline starts"
+}
