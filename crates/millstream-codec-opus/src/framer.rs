@@ -1,0 +1,144 @@
+//! Blocks of any size into frames of one size, stamped by exact sample counts.
+
+use std::time::Duration;
+
+use millstream_core::{AudioFrame, Result, Timestamp, samples_to_time};
+
+use crate::options::FrameLength;
+
+/// Cuts sound into frames.
+///
+/// Stamps count samples from an anchor, so that they are perfectly continuous however the blocks'
+/// own stamps wander. A block that says it is a discontinuity, or that is more than a frame away
+/// from where the count is, drops what had not filled a frame and is the new anchor.
+#[derive(Debug)]
+pub(crate) struct Framer {
+    rate: u32,
+    channels: u16,
+    length: FrameLength,
+    /// When the first sample counted was captured.
+    anchor: Option<Timestamp>,
+    /// Samples of one channel given since.
+    given: u64,
+    /// Samples of all channels that wait for more.
+    rest: Vec<f32>,
+}
+
+impl Framer {
+    pub(crate) fn new(rate: u32, channels: u16, length: FrameLength) -> Framer {
+        let rest = Vec::with_capacity(length.samples(rate) * usize::from(channels));
+        Framer { rate, channels, length, anchor: None, given: 0, rest }
+    }
+
+    /// Whether `block` is of the kind that is cut here.
+    pub(crate) fn fits(&self, block: &AudioFrame) -> bool {
+        (self.rate, self.channels) == (block.rate, block.channels)
+    }
+
+    /// Cuts `block`; `frame` gets each full frame with the time of its first sample.
+    pub(crate) fn push(
+        &mut self,
+        block: &AudioFrame,
+        mut frame: impl FnMut(Timestamp, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        if block.discontinuity || self.is_astray(block.time) {
+            self.anchor = Some(block.time);
+            self.given = 0;
+            self.rest.clear();
+        }
+        let mut samples = &block.samples[..];
+        while self.rest.len() + samples.len() >= self.full() {
+            let (head, tail) = samples.split_at(self.full() - self.rest.len());
+            samples = tail;
+            let time = self.time();
+            self.given += self.length.samples(self.rate) as u64;
+            if self.rest.is_empty() {
+                frame(time, head)?;
+            } else {
+                self.rest.extend_from_slice(head);
+                let encoded = frame(time, &self.rest);
+                self.rest.clear();
+                encoded?;
+            }
+        }
+        self.rest.extend_from_slice(samples);
+        Ok(())
+    }
+
+    /// Gives what waits as a last frame, filled up with silence.
+    pub(crate) fn finish(&mut self, frame: impl FnOnce(Timestamp, &[f32]) -> Result<()>) -> Result<()> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        self.rest.resize(self.full(), 0.0);
+        let time = self.time();
+        self.given += self.length.samples(self.rate) as u64;
+        let encoded = frame(time, &self.rest);
+        self.rest.clear();
+        encoded
+    }
+
+    /// Samples of all channels in a frame.
+    fn full(&self) -> usize {
+        self.length.samples(self.rate) * usize::from(self.channels)
+    }
+
+    /// When the first sample not yet given was captured, by count.
+    fn time(&self) -> Timestamp {
+        self.anchor.unwrap_or_default() + samples_to_time(self.given, self.rate)
+    }
+
+    /// Whether a block that starts at `time` is not where the count is.
+    fn is_astray(&self, time: Timestamp) -> bool {
+        let Some(anchor) = self.anchor else { return true };
+        let waiting = self.rest.len() / usize::from(self.channels);
+        let expected = anchor + samples_to_time(self.given + waiting as u64, self.rate);
+        let away: Duration = time.since(expected).max(expected.since(time));
+        away > self.length.duration()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(time: Timestamp, samples: std::ops::Range<usize>) -> AudioFrame {
+        AudioFrame {
+            time,
+            samples: samples.map(|sample| sample as f32).collect::<Vec<_>>().into(),
+            rate: 48_000,
+            channels: 1,
+            discontinuity: false,
+        }
+    }
+
+    /// The frames that `block` fills: when each starts, and its first sample.
+    fn push(framer: &mut Framer, block: &AudioFrame) -> Vec<(u64, f32)> {
+        let mut all = Vec::new();
+        let collect = |time: Timestamp, frame: &[f32]| {
+            assert_eq!(frame.len(), 960);
+            assert!(frame.windows(2).all(|pair| pair[1] == pair[0] + 1.0), "samples in order");
+            all.push((time.as_nanos() / 1000, frame[0]));
+            Ok(())
+        };
+        framer.push(block, collect).unwrap();
+        all
+    }
+
+    #[test]
+    fn a_block_off_by_less_than_a_frame_does_not_move_the_count() {
+        let mut framer = Framer::new(48_000, 1, FrameLength::default());
+        assert_eq!(push(&mut framer, &block(Timestamp::from_millis(5), 0..1000)), [(5_000, 0.0)]);
+        let wandering = block(Timestamp::from_millis(5 + 20 + 19), 1000..3000);
+        assert_eq!(push(&mut framer, &wandering), [(25_000, 960.0), (45_000, 1920.0)]);
+    }
+
+    #[test]
+    fn a_jump_and_a_discontinuity_drop_the_rest_and_count_anew() {
+        let mut framer = Framer::new(48_000, 1, FrameLength::default());
+        push(&mut framer, &block(Timestamp::ZERO, 0..1000));
+        assert_eq!(push(&mut framer, &block(Timestamp::from_millis(100), 0..1000)), [(100_000, 0.0)]);
+        let marked = AudioFrame { discontinuity: true, ..block(Timestamp::from_millis(121), 0..960) };
+        assert_eq!(push(&mut framer, &marked), [(121_000, 0.0)]);
+    }
+}

@@ -1,0 +1,5 @@
+//! Whole pipelines without a browser: declared ones, wrong ones, and the same bytes from both runners.
+
+mod bad_input;
+mod declared;
+mod same_bytes;
