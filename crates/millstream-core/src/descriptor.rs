@@ -80,7 +80,7 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    fn new(place: Place, name: &'static str, doc: &'static str) -> Unbuilt {
+    fn unbuilt(place: Place, name: &'static str, doc: &'static str) -> Unbuilt {
         Unbuilt(Descriptor {
             name,
             doc,
@@ -96,22 +96,22 @@ impl Descriptor {
 
     /// Describes a source that gives `format`.
     pub fn source(name: &'static str, doc: &'static str, format: Format) -> Unbuilt {
-        Descriptor::new(Place::Source, name, doc).output("", Gives::Format(format))
+        Descriptor::unbuilt(Place::Source, name, doc).output("", Gives::Format(format))
     }
 
     /// Describes a stage with one input under the key `input`, and one output.
     pub fn stage(name: &'static str, doc: &'static str, takes: Accepts, gives: Gives) -> Unbuilt {
-        Descriptor::new(Place::Stage, name, doc).input("input", takes).output("", gives)
+        Descriptor::unbuilt(Place::Stage, name, doc).input("input", takes).output("", gives)
     }
 
     /// Describes a sink with one input under the key `input`.
     pub fn sink(name: &'static str, doc: &'static str, takes: Accepts) -> Unbuilt {
-        Descriptor::new(Place::Sink, name, doc).input("input", takes)
+        Descriptor::unbuilt(Place::Sink, name, doc).input("input", takes)
     }
 
     /// Describes a bundle; its ends are added one by one.
     pub fn bundle(name: &'static str, doc: &'static str) -> Unbuilt {
-        Descriptor::new(Place::Bundle, name, doc)
+        Descriptor::unbuilt(Place::Bundle, name, doc)
     }
 
     /// The name people write as its `type`.

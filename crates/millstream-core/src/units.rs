@@ -290,6 +290,10 @@ impl fmt::Display for Frequency {
 pub struct Percent(f64);
 
 impl Percent {
+    /// `value` per cent, if that is from 0 to 100.
+    pub fn new(value: f64) -> Option<Percent> {
+        (0.0..=100.0).contains(&value).then_some(Percent(value))
+    }
     /// From 0 to 1.
     pub fn share(self) -> f64 {
         self.0 / 100.0
@@ -303,7 +307,7 @@ impl Percent {
 impl Quantity for Percent {
     const EXPECTED: &'static str = "a share such as \"5 %\" or 5, from 0 to 100";
     fn parse(value: f64, unit: &str) -> Option<Percent> {
-        (matches!(unit, "" | "%") && (0.0..=100.0).contains(&value)).then_some(Percent(value))
+        matches!(unit, "" | "%").then(|| Percent::new(value)).flatten()
     }
 }
 
@@ -374,7 +378,7 @@ impl Quantity for Pixels {
     const EXPECTED: &'static str = "a number of pixels from 1 to 16383";
     fn parse(value: f64, unit: &str) -> Option<Pixels> {
         let whole = value.fract() == 0.0 && (1.0..=f64::from(crate::MAX_DIMENSION)).contains(&value);
-        (matches!(unit, "" | "px") && whole).then(|| Pixels(value as u32))
+        (matches!(unit, "" | "px") && whole).then_some(Pixels(value as u32))
     }
 }
 

@@ -1,0 +1,260 @@
+//! Our engine against a receiver built on the bare `webrtc` crate, over 127.0.0.1.
+
+mod viewer;
+
+use std::time::Duration;
+
+use millstream_core::{Clock, Codec, Layer, Media, OPUS, Role, RtpHeader, RtpPackets, Timestamp, VP8};
+use millstream_webrtc::{
+    Audience, Description, Engine, Events, Peer, PeerEvent, PeerOptions, PeerState, Sender, TrackOptions,
+};
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use tokio::time::timeout;
+use webrtc::peer_connection::RTCSessionDescription;
+
+use crate::WebRtcRs;
+use viewer::{Heard, Viewer};
+
+/// How long anything here may take on a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// What an encoder would cost: a report by send time would be wrong by it.
+const ENCODING: Duration = Duration::from_millis(80);
+
+struct Show {
+    backend: WebRtcRs,
+    clock: Clock,
+    peer: Peer,
+    events: Events,
+    state: millstream_webrtc::Watch<PeerState>,
+}
+
+fn open() -> Show {
+    let (backend, clock) = (WebRtcRs::new(), Clock::system());
+    let peer = Engine::new(backend.clone()).peer(PeerOptions::new(clock.clone())).unwrap();
+    let (events, state) = (peer.take_events().unwrap(), peer.state());
+    Show { backend, clock, peer, events, state }
+}
+
+impl Show {
+    fn track(&self, codec: Codec) -> Sender {
+        let options = TrackOptions { codec, stream: "show".into(), id: codec.media.to_string() };
+        self.peer.add_track(options).unwrap()
+    }
+
+    async fn event(&mut self, is: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
+        let found = async {
+            loop {
+                let event = self.events.next().await.expect("events go on");
+                if is(&event) {
+                    return event;
+                }
+            }
+        };
+        timeout(DEADLINE, found).await.expect("told in time")
+    }
+
+    async fn freed(&self) {
+        // The crate's tasks end when they are polled next.
+        let freed = async {
+            while self.backend.tasks() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, freed).await.unwrap_or_else(|_| panic!("{} tasks are left", self.backend.tasks()));
+    }
+}
+
+/// What was captured at `time`, in three packets for a picture.
+fn frame(codec: Codec, time: Timestamp, role: Role) -> RtpPackets {
+    let count = if codec.media == Media::Video { 3 } else { 1 };
+    let header = |n: u32| RtpHeader {
+        sequence: 0,
+        timestamp: time.ticks(codec.clock_rate) as u32,
+        marker: n + 1 == count,
+        start: n * 100,
+        end: (n + 1) * 100,
+    };
+    RtpPackets {
+        time,
+        codec,
+        role,
+        layer: Layer::default(),
+        headers: (0..count).map(header).collect::<Vec<_>>().into(),
+        data: vec![0x10; count as usize * 100].into(),
+    }
+}
+
+/// Sends picture and sound every 20 ms until it is dropped.
+fn play(clock: Clock, senders: Vec<Sender>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            tick.tick().await;
+            let captured = clock.now() - ENCODING;
+            for sender in &senders {
+                if sender.send(&frame(sender.codec(), captured, Role::Start)).is_err() {
+                    return;
+                }
+            }
+        }
+    })
+}
+
+fn ntp_seconds(ntp: u64) -> f64 {
+    ntp as f64 / 2f64.powi(32)
+}
+
+#[tokio::test]
+async fn a_viewer_gets_packets_stamps_and_reports_in_capture_time_and_is_heard() {
+    let mut show = open();
+    let senders = vec![show.track(VP8), show.track(OPUS)];
+    let video = senders[0].id();
+    let mut viewer = Viewer::new().await;
+    viewer.watch(&show.peer).await;
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    show.event(|event| *event == PeerEvent::KeyFrameWanted { track: video }).await;
+    let playing = play(show.clock.clone(), senders);
+
+    let (mut packets, mut reports, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let mut track = None;
+    let from = show.clock.now();
+    viewer
+        .until(|heard| {
+            match heard {
+                Heard::Rtp(packet) => packets.push(packet),
+                Heard::Report(report) => reports.push(report),
+                Heard::Cname(name) => names.push(name),
+                Heard::Track(remote) => track = Some(remote),
+                Heard::Gathered => {}
+            }
+            (packets.len() >= 200 && reports.len() >= 4).then_some(())
+        })
+        .await;
+    assert!(show.clock.now().since(from) < DEADLINE);
+    assert!(names.iter().all(|name| name == b"show"), "one CNAME for all: {names:?}");
+
+    for (rate, ssrc) in [(90_000.0, ssrc(&packets, 3)), (48_000.0, ssrc(&packets, 1))] {
+        let of: Vec<_> = packets.iter().filter(|packet| packet.header.ssrc == ssrc).collect();
+        let mut sequences: Vec<_> = of.iter().map(|packet| packet.header.sequence_number).collect();
+        sequences.sort_unstable();
+        assert!(sequences.windows(2).all(|pair| pair[1] == pair[0] + 1), "no holes");
+        let stamped: Vec<_> =
+            of.iter().filter_map(|packet| Some((packet.header.timestamp, capture(packet)?))).collect();
+        assert!(!stamped.is_empty(), "capture times at {rate}");
+        let reports: Vec<_> = reports.iter().filter(|report| report.ssrc == ssrc).collect();
+        assert!(!reports.is_empty(), "reports at {rate}");
+        for report in reports {
+            for (ticks, ntp) in &stamped {
+                let by_report = f64::from(report.rtp_time.wrapping_sub(*ticks) as i32) / rate;
+                let by_stamp = ntp_seconds(report.ntp_time) - ntp_seconds(*ntp);
+                let apart = (by_report - by_stamp).abs();
+                assert!(apart < 0.001, "report and capture are {apart} s apart at {rate}");
+            }
+        }
+    }
+    let pictures: Vec<_> = packets.iter().filter(|packet| packet.header.ssrc == ssrc(&packets, 3)).collect();
+    assert!(pictures.iter().all(|packet| packet.header.extensions.iter().any(|e| e.payload[..] == [0; 3])));
+
+    let track = track.expect("a track came before its packets");
+    let loss = PictureLossIndication { sender_ssrc: 1, media_ssrc: ssrc(&packets, 3) };
+    track.write_rtcp(vec![Box::new(loss)]).await.unwrap();
+    show.event(|event| *event == PeerEvent::KeyFrameWanted { track: video }).await;
+    show.event(|event| matches!(event, PeerEvent::Reception { track, reception } if *track == video && reception.round_trip.is_some())).await;
+
+    let statistics = show.peer.statistics().await.unwrap();
+    assert_eq!(statistics.tracks.len(), 2);
+    assert!(
+        statistics.tracks.iter().all(|track| track.sender.frames > 10 && track.sender.dropped == 0),
+        "{statistics:?}"
+    );
+    assert!(statistics.transport.bytes_sent > 10_000 && statistics.transport.srtp_cipher.is_some(), "{statistics:?}");
+
+    show.peer.close().await.unwrap();
+    show.freed().await;
+    timeout(DEADLINE, playing).await.expect("senders find the peer closed").unwrap();
+    assert_eq!(show.state.get(), PeerState::Closed);
+    assert!(show.peer.create_offer().await.unwrap_err().to_string().contains("closed"));
+    viewer.connection.close().await.unwrap();
+}
+
+/// The SSRC of the stream whose frames have `count` packets: sound marks every packet, pictures the last.
+fn ssrc(packets: &[rtc::rtp::Packet], count: usize) -> u32 {
+    let found = packets.iter().map(|packet| packet.header.ssrc).find(|ssrc| {
+        let all: Vec<_> = packets.iter().filter(|packet| packet.header.ssrc == *ssrc).collect();
+        all.iter().all(|packet| packet.header.marker) == (count == 1)
+    });
+    found.expect("both streams came")
+}
+
+fn capture(packet: &rtc::rtp::Packet) -> Option<u64> {
+    let extension = packet.header.extensions.iter().find(|extension| extension.payload.len() == 8)?;
+    Some(u64::from_be_bytes(extension.payload[..].try_into().ok()?))
+}
+
+#[tokio::test]
+async fn a_viewer_that_vanishes_fails_and_everything_is_freed() {
+    let mut show = open();
+    let audience = Audience::new(show.clock.clone());
+    let _video = audience.video_sink(VP8).unwrap();
+    let seat = audience.join(&show.peer, "show").unwrap();
+    let mut viewer = Viewer::new().await;
+    viewer.watch(&show.peer).await;
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    assert_eq!(audience.viewers(), 1);
+    // The receiving process is killed, as far as we can see: no word, no packet.
+    let from = show.clock.now();
+    viewer.connection.close().await.unwrap();
+    drop(viewer);
+    timeout(DEADLINE, show.state.until(|state| state.is_final())).await.expect("found out");
+    assert!(show.clock.now().since(from) < Duration::from_secs(10), "{}", show.clock.now());
+    show.event(|event| *event == PeerEvent::Closed).await;
+    show.freed().await;
+    assert_eq!(audience.viewers(), 0);
+    show.peer.close().await.expect("to close what failed is no error");
+    drop(seat);
+}
+
+#[tokio::test]
+async fn what_is_no_description_is_refused_with_words_and_the_peer_lives() {
+    let show = open();
+    let _video = show.track(VP8);
+    for garbage in
+        ["", "v=0", "hello\r\nm=video", "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", "\u{1F600}\nm=\nm=video"]
+    {
+        let error = show.peer.set_remote_description(Description::offer(garbage)).await.unwrap_err();
+        assert!(error.to_string().len() > 20, "{garbage:?}: {error}");
+    }
+    let no_vp8 = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 H264/90000\r\na=recvonly\r\n";
+    let error = show.peer.set_remote_description(Description::offer(no_vp8)).await.unwrap_err();
+    assert!(error.to_string().contains("no VP8"), "{error}");
+    assert!(show.peer.set_local_description(None).await.is_ok(), "it can still offer");
+    assert!(show.peer.local_description().await.unwrap().unwrap().sdp.contains("VP8/90000"));
+    show.peer.close().await.unwrap();
+    show.freed().await;
+}
+
+#[tokio::test]
+async fn we_offer_too_and_dropping_the_last_handle_frees() {
+    let mut show = open();
+    let sender = show.track(VP8);
+    show.peer.set_local_description(None).await.unwrap();
+    let offer = show.peer.gathered().await.unwrap().sdp;
+    assert!(!offer.lines().any(|line| line.starts_with("a=candidate:") && line.contains(" 2 udp ")), "{offer}");
+    let mut viewer = Viewer::new().await;
+    viewer.connection.set_remote_description(RTCSessionDescription::offer(offer).unwrap()).await.unwrap();
+    let answer = viewer.connection.create_answer(None).await.unwrap();
+    viewer.connection.set_local_description(answer).await.unwrap();
+    viewer.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
+    let answer = viewer.connection.local_description().await.unwrap().sdp;
+    show.peer.set_remote_description(Description::answer(answer)).await.unwrap();
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    let playing = play(show.clock.clone(), vec![sender]);
+    viewer.until(|heard| matches!(heard, Heard::Rtp(_)).then_some(())).await;
+    let Show { backend, clock, peer, events, state } = show;
+    drop(peer);
+    let show = Show { peer: open().peer, backend, clock, events, state };
+    show.freed().await;
+    assert_eq!(show.state.get(), PeerState::Closed);
+    timeout(DEADLINE, playing).await.expect("the sender finds the peer closed").unwrap();
+    viewer.connection.close().await.unwrap();
+}

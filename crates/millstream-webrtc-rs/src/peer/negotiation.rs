@@ -1,0 +1,149 @@
+//! The exchange of descriptions and candidates, as the `webrtc` crate wants it.
+
+use std::sync::Arc;
+
+use millstream_core::{Error, Result};
+use millstream_webrtc::{Candidate, Description, DescriptionKind, Responder};
+use tokio::time::Instant;
+use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSdpType, RTCSessionDescription};
+use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+
+use super::{CONNECT, Task};
+use crate::handler::Handler;
+use crate::{connection, sdp};
+
+impl Task {
+    /// The connection, made when the first description needs it: by then all codecs are known.
+    async fn connection(&mut self) -> Result<Arc<dyn PeerConnection>> {
+        let connection = match &self.connection {
+            Some(connection) => Arc::clone(connection),
+            None => {
+                for track in &self.tracks {
+                    if !self.codecs.contains(&track.codec) {
+                        self.codecs.push(track.codec);
+                    }
+                }
+                let (handler, runtime) = (Handler(self.signals.clone()), Arc::clone(&self.runtime));
+                let connection = connection::open(&self.options, &self.codecs, &self.streams, handler, runtime).await?;
+                Arc::clone(self.connection.insert(connection))
+            }
+        };
+        for track in self.tracks.iter_mut().filter(|track| track.sender.is_none()) {
+            if !self.codecs.contains(&track.codec) {
+                let message = format!("a track of {} came after the first description; add it before", track.codec);
+                return Err(Error::config(message));
+            }
+            let init = RTCRtpTransceiverInit {
+                direction: RTCRtpTransceiverDirection::Sendonly,
+                streams: Vec::new(),
+                send_encodings: Vec::new(),
+            };
+            let local = Arc::clone(&track.local);
+            let transceiver = connection
+                .add_transceiver_from_track(local, Some(init))
+                .await
+                .map_err(|error| Error::config(format!("cannot add a track of {}", track.codec)).caused_by(error))?;
+            track.sender = transceiver.sender().await.map_err(refused("add a track"))?;
+        }
+        Ok(connection)
+    }
+
+    pub(super) async fn set_remote(&mut self, Description { kind, sdp }: Description) -> Result<()> {
+        let mut any = self.tracks.is_empty();
+        for track in &self.tracks {
+            any |= sdp::takes(&sdp, &track.codec)?;
+        }
+        let (what, description) = match kind {
+            DescriptionKind::Offer => ("read the offer", RTCSessionDescription::offer(sdp)),
+            DescriptionKind::Answer => ("read the answer", RTCSessionDescription::answer(sdp)),
+            DescriptionKind::ProvisionalAnswer => ("read the answer", RTCSessionDescription::pranswer(sdp)),
+        };
+        let description = description.map_err(refused(what))?;
+        if !any {
+            return Err(Error::config(
+                "the other side has no section for any of the tracks; it has to offer to receive",
+            ));
+        }
+        let connection = self.connection().await?;
+        connection.set_remote_description(description).await.map_err(refused(what))?;
+        self.answering = kind == DescriptionKind::Offer;
+        self.described(kind == DescriptionKind::Answer).await;
+        Ok(())
+    }
+
+    pub(super) async fn create(&mut self, kind: DescriptionKind) -> Result<Description> {
+        let connection = self.connection().await?;
+        let made = match kind {
+            DescriptionKind::Offer => connection.create_offer(None).await.map_err(refused("make an offer"))?,
+            _ => connection.create_answer(None).await.map_err(refused("make an answer"))?,
+        };
+        Ok(Description { kind, sdp: sdp::without_rtcp_candidates(&made.sdp) })
+    }
+
+    pub(super) async fn set_local(&mut self, description: Option<Description>) -> Result<()> {
+        let connection = self.connection().await?;
+        let Description { kind, sdp } = match description {
+            Some(description) => description,
+            None if self.answering => self.create(DescriptionKind::Answer).await?,
+            None => self.create(DescriptionKind::Offer).await?,
+        };
+        let description = match kind {
+            DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
+            DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
+            DescriptionKind::ProvisionalAnswer => RTCSessionDescription::pranswer(sdp),
+        };
+        let description = description.map_err(refused("apply the local description"))?;
+        connection.set_local_description(description).await.map_err(refused("apply the local description"))?;
+        if kind == DescriptionKind::Answer {
+            self.answering = false;
+        }
+        self.described(kind == DescriptionKind::Answer).await;
+        Ok(())
+    }
+
+    /// A description was applied; if that ended an exchange, media is due.
+    async fn described(&mut self, both: bool) {
+        if self.connected {
+            self.start_tracks().await;
+        } else if both {
+            self.deadline = Some(Instant::now() + CONNECT);
+        }
+    }
+
+    pub(super) async fn local_description(&mut self) -> Option<Description> {
+        let description = self.connection.as_ref()?.local_description().await?;
+        let kind = match description.sdp_type {
+            RTCSdpType::Offer => DescriptionKind::Offer,
+            RTCSdpType::Pranswer => DescriptionKind::ProvisionalAnswer,
+            _ => DescriptionKind::Answer,
+        };
+        Some(Description { kind, sdp: sdp::without_rtcp_candidates(&description.sdp) })
+    }
+
+    pub(super) async fn gathered(&mut self, done: Responder<Description>) {
+        if !self.gathered {
+            return self.waiting.push(done);
+        }
+        let description = self.local_description().await;
+        done.send(description.ok_or_else(|| Error::config("there is no local description yet; set it first")));
+    }
+
+    pub(super) async fn add_candidate(&mut self, candidate: Option<Candidate>) -> Result<()> {
+        let connection = self.connection.as_ref();
+        let connection = connection.ok_or_else(|| Error::config("a candidate came before the remote description"))?;
+        // An empty one says that there are no more. One with a name instead of an address is for
+        // those who ask the network for names; its owner will call us.
+        let Candidate { candidate, mid, line, ufrag } = candidate.unwrap_or_default();
+        if candidate.split(' ').nth(4).is_some_and(|address| address.ends_with(".local")) {
+            return Ok(());
+        }
+        let init =
+            RTCIceCandidateInit { candidate, sdp_mid: mid, sdp_mline_index: line, username_fragment: ufrag, url: None };
+        connection.add_ice_candidate(init).await.map_err(refused("read the candidate"))
+    }
+}
+
+/// Says what was refused, and why.
+fn refused(what: &'static str) -> impl Fn(webrtc::error::Error) -> Error {
+    move |error| Error::config(format!("cannot {what}")).caused_by(error)
+}

@@ -1,0 +1,133 @@
+//! The runtime that the `webrtc` crate gets, one for each peer: it knows the crate's tasks, so that
+//! none outlives the peer, and hears of a panic in one.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::AbortHandle;
+use webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
+};
+
+use crate::handler::Signal;
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A peer's share of its thread's runtime: whoever ends the peer calls [`end`](PeerRuntime::end).
+pub(crate) struct PeerRuntime {
+    tasks: Mutex<Vec<AbortHandle>>,
+    signals: UnboundedSender<Signal>,
+}
+
+impl PeerRuntime {
+    pub(crate) fn new(signals: UnboundedSender<Signal>) -> Arc<PeerRuntime> {
+        Arc::new(PeerRuntime { tasks: Mutex::default(), signals })
+    }
+
+    /// Runs `task` until it ends or the peer does.
+    pub(crate) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+        let signals = self.signals.clone();
+        let handle = tokio::spawn(async move {
+            if Caught(Box::pin(task)).await.is_err() {
+                let _ = signals.send(Signal::Panicked);
+            }
+        });
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(handle.abort_handle());
+        handle
+    }
+
+    /// Ends the tasks that are left.
+    pub(crate) fn end(&self) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.drain(..).for_each(|task| task.abort());
+    }
+}
+
+/// A future whose panics are errors.
+pub(crate) struct Caught<F>(pub(crate) Pin<Box<F>>);
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Result<F::Output, ()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // What a panic leaves behind is never looked at again: the peer ends.
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(())),
+        }
+    }
+}
+
+struct Task(tokio::task::JoinHandle<()>);
+
+impl JoinHandle for Task {
+    fn detach(&self) {}
+    fn abort(&self) {
+        self.0.abort();
+    }
+    fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Runtime for PeerRuntime {
+    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        Box::new(Task(self.run(future)))
+    }
+    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        TokioRuntime.wrap_udp_socket(socket)
+    }
+    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        TokioRuntime.wrap_tcp_listener(listener)
+    }
+    fn connect_tcp<'a>(&'a self, remote: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        TokioRuntime.connect_tcp(remote)
+    }
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
+        TokioRuntime.resolve_host(host)
+    }
+    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
+        TokioRuntime.sleep(duration)
+    }
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        TokioRuntime.interval(period)
+    }
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        TokioRuntime.block_on(future);
+    }
+    fn name(&self) -> &'static str {
+        "millstream"
+    }
+}
+
+impl fmt::Debug for PeerRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PeerRuntime")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_task_is_told_and_ends_with_it() {
+        let (signals, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let runtime = PeerRuntime::new(signals);
+        runtime.run(async { panic!("of the crate") });
+        assert!(matches!(heard.recv().await, Some(Signal::Panicked)));
+        let endless = runtime.run(std::future::pending());
+        runtime.end();
+        assert!(endless.await.unwrap_err().is_cancelled());
+    }
+}

@@ -1,0 +1,96 @@
+//! What we need to know of a session description before the `webrtc` crate reads it.
+
+use millstream_core::{Codec, Error, Result};
+
+/// Whether the other side, whose description `sdp` is, takes `codec` from us.
+///
+/// # Errors
+/// If there is a section for its kind of media, and none takes it.
+pub(crate) fn takes(sdp: &str, codec: &Codec) -> Result<bool> {
+    let media = codec.media.to_string();
+    let sections: Vec<_> = sections(sdp).filter(|section| section.media == media).collect();
+    let Some(first) = sections.first() else { return Ok(false) };
+    let wanted = format!("{}/{}", codec.encoding, codec.clock_rate);
+    if sections.iter().any(|section| section.receives && section.takes(&wanted)) {
+        return Ok(true);
+    }
+    let what = codec.encoding;
+    Err(Error::config(if !sections.iter().any(|section| section.takes(&wanted)) {
+        let there = first.encodings().join(", ");
+        format!(
+            "the other side takes no {what}; its {media} section has: {there}. Send one of those, or let it offer {what}"
+        )
+    } else {
+        format!("the other side does not want to receive {media}; it has to offer `recvonly` or `sendrecv`")
+    }))
+}
+
+/// `sdp` without the candidates for RTCP of its own, which the `webrtc` crate writes though all
+/// is multiplexed (RFC 5761).
+pub(crate) fn without_rtcp_candidates(sdp: &str) -> String {
+    let kept = |line: &&str| !(line.starts_with("a=candidate:") && line.split(' ').nth(1) == Some("2"));
+    sdp.split_inclusive('\n').filter(kept).collect()
+}
+
+struct Section<'a> {
+    media: &'a str,
+    receives: bool,
+    lines: Vec<&'a str>,
+}
+
+impl<'a> Section<'a> {
+    fn encodings(&self) -> Vec<&'a str> {
+        self.lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("a=rtpmap:")?.split_once(' '))
+            .map(|(_, name)| name)
+            .collect()
+    }
+
+    fn takes(&self, encoding: &str) -> bool {
+        // The channels of audio may stand behind the clock rate.
+        self.encodings().iter().any(|name| {
+            let head = name.get(..encoding.len()).is_some_and(|head| head.eq_ignore_ascii_case(encoding));
+            head && matches!(name.as_bytes().get(encoding.len()), None | Some(b'/'))
+        })
+    }
+}
+
+fn sections(sdp: &str) -> impl Iterator<Item = Section<'_>> {
+    // Line ends are trimmed with it: some send bare line feeds.
+    sdp.split("\nm=").skip(1).filter_map(|text| {
+        let mut lines = text.lines().map(str::trim_end);
+        let mut head = lines.next()?.split(' ');
+        let (media, port) = (head.next()?, head.next()?);
+        let lines: Vec<_> = lines.collect();
+        let refused = port == "0" && !lines.contains(&"a=bundle-only");
+        let receives = !refused && !lines.iter().any(|line| matches!(*line, "a=sendonly" | "a=inactive"));
+        Some(Section { media, receives, lines })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_core::{OPUS, VP8};
+
+    const OFFER: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=recvonly\r\n\
+                         m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 H264/90000\r\na=recvonly\r\n";
+
+    #[test]
+    fn a_codec_that_is_not_offered_is_named_with_what_is() {
+        assert!(takes(OFFER, &OPUS).unwrap());
+        let error = takes(OFFER, &VP8).unwrap_err().to_string();
+        assert!(error.contains("no VP8") && error.contains("H264/90000"), "{error}");
+        assert!(takes(&OFFER.replace("H264", "vp8"), &VP8).unwrap());
+        assert!(!takes("v=0\r\n", &VP8).unwrap(), "no section, no track");
+        let error = takes(&OFFER.replace("recvonly", "sendonly"), &OPUS).unwrap_err().to_string();
+        assert!(error.contains("does not want to receive audio"), "{error}");
+    }
+
+    #[test]
+    fn candidates_of_the_second_component_are_left_out() {
+        let sdp = "a=x\r\na=candidate:1 1 udp 2 ::1 9 typ host\r\na=candidate:1 2 udp 2 ::1 9 typ host\r\na=y\r\n";
+        assert_eq!(without_rtcp_candidates(sdp), "a=x\r\na=candidate:1 1 udp 2 ::1 9 typ host\r\na=y\r\n");
+    }
+}

@@ -1,0 +1,304 @@
+//! One stream, many viewers: encoded once, packetized once.
+//!
+//! Per viewer there is a bounded queue of references and a sequence number; its engine writes the
+//! header and encrypts. A viewer that falls behind drops its own frames and hurts nobody else.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
+
+use millstream_core::{Clock, Codec, Control, Cx, Error, Layers, Media, Result, Role, RtpPackets, Sink, Upstream};
+
+use crate::throttle::Throttle;
+use crate::{Peer, Sender, SenderStatistics, TrackOptions};
+
+/// One stream, many viewers. Cloning gives another handle.
+///
+/// Its ends are the sinks of a pipeline; an end that was not taken is not in what viewers get.
+#[derive(Clone, Debug)]
+pub struct Audience(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    ends: Mutex<Vec<Arc<End>>>,
+}
+
+impl Audience {
+    /// An audience on the pipeline's `clock`, without ends and without viewers.
+    pub fn new(clock: Clock) -> Audience {
+        Audience(Arc::new(Inner { clock, ends: Mutex::default() }))
+    }
+
+    /// The end that takes the pictures, in `codec`.
+    ///
+    /// # Errors
+    /// If it was taken before, or `codec` is not for pictures.
+    pub fn video_sink(&self, codec: Codec) -> Result<AudienceSink> {
+        self.end(Media::Video, codec)
+    }
+
+    /// The end that takes the sound, in `codec`.
+    ///
+    /// # Errors
+    /// If it was taken before, or `codec` is not for sound.
+    pub fn audio_sink(&self, codec: Codec) -> Result<AudienceSink> {
+        self.end(Media::Audio, codec)
+    }
+
+    /// Lets `peer` in: adds a track for each end, all in one media stream called `stream`, before
+    /// the first description of the peer. It gets frames once it is connected, from the next one on
+    /// that a decoder can start from. Dropping the seat lets it out.
+    ///
+    /// # Errors
+    /// If the peer is closed or cannot send, or if there is no end.
+    pub fn join(&self, peer: &Peer, stream: &str) -> Result<Seat> {
+        let ends = lock(&self.0.ends).clone();
+        if ends.is_empty() {
+            return Err(Error::config("there is nothing to see; take a video_sink or an audio_sink first"));
+        }
+        let mut seat = Seat(Vec::new());
+        for end in ends {
+            let options = TrackOptions { codec: end.codec, stream: stream.into(), id: end.codec.media.to_string() };
+            let sender = Arc::new(peer.add_track(options)?);
+            let wish = Arc::downgrade(&end);
+            sender.on_key_frame_wanted(move || {
+                if let Some(end) = wish.upgrade() {
+                    end.want_key_frame();
+                }
+            });
+            lock(&end.viewers).push(Arc::clone(&sender));
+            seat.0.push((Arc::downgrade(&end), sender));
+        }
+        Ok(seat)
+    }
+
+    /// How many viewers there are.
+    pub fn viewers(&self) -> usize {
+        let ends = lock(&self.0.ends);
+        ends.iter().map(|end| lock(&end.viewers).iter().filter(|viewer| !viewer.is_closed()).count()).max().unwrap_or(0)
+    }
+
+    fn end(&self, media: Media, codec: Codec) -> Result<AudienceSink> {
+        if codec.media != media {
+            return Err(Error::config(format!("{codec} is a codec for {}; this end takes {media}", codec.media)));
+        }
+        let mut ends = lock(&self.0.ends);
+        if ends.iter().any(|end| end.codec.media == media) {
+            return Err(Error::config(format!(
+                "the {media} of this audience is joined already; make another Audience"
+            )));
+        }
+        let end =
+            Arc::new(End { clock: self.0.clock.clone(), codec, viewers: Mutex::default(), wishes: Mutex::default() });
+        ends.push(Arc::clone(&end));
+        Ok(AudienceSink(end))
+    }
+}
+
+/// A viewer's place: dropping it lets the viewer out.
+#[derive(Debug)]
+#[must_use = "dropping it lets the viewer out at once"]
+pub struct Seat(Vec<(Weak<End>, Arc<Sender>)>);
+
+impl Seat {
+    /// What the viewer got, by codec.
+    pub fn statistics(&self) -> impl Iterator<Item = (Codec, SenderStatistics)> + '_ {
+        self.0.iter().map(|(_, sender)| (sender.codec(), sender.statistics()))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        for (end, sender) in &self.0 {
+            if let Some(end) = end.upgrade() {
+                lock(&end.viewers).retain(|viewer| !Arc::ptr_eq(viewer, sender));
+            }
+        }
+    }
+}
+
+/// An end of an [`Audience`]: the sink that takes its pictures or its sound.
+///
+/// Key-frame wishes of all viewers go upstream as one, at most every
+/// [`KEY_FRAME_INTERVAL`](crate::KEY_FRAME_INTERVAL).
+#[derive(Debug)]
+pub struct AudienceSink(Arc<End>);
+
+impl Sink<RtpPackets> for AudienceSink {
+    fn consume(&mut self, packets: RtpPackets, cx: &mut Cx) -> Result<()> {
+        if packets.codec != self.0.codec {
+            let message = format!("{} packets where viewers were told {}", packets.codec, self.0.codec);
+            return Err(Error::bad_item(message));
+        }
+        // Before the viewers get it: one that becomes ready in the meantime still has its wish.
+        if packets.role == Role::Start {
+            lock(&self.0.wishes).throttle.satisfied();
+        }
+        // Whoever is gone is let out here; its seat finds nothing to do later.
+        lock(&self.0.viewers).retain(|viewer| viewer.send(&packets).is_ok());
+        self.wake(cx)
+    }
+
+    fn wake(&mut self, cx: &mut Cx) -> Result<()> {
+        let mut wishes = lock(&self.0.wishes);
+        wishes.way.get_or_insert_with(|| (cx.upstream().clone(), cx.waker().clone()));
+        if wishes.throttle.ask(cx.now()) {
+            cx.ask(Control::KeyFrame(Layers::ALL));
+        } else if let Some(due) = wishes.throttle.due() {
+            cx.wake_at(due);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct End {
+    clock: Clock,
+    codec: Codec,
+    viewers: Mutex<Vec<Arc<Sender>>>,
+    wishes: Mutex<Wishes>,
+}
+
+#[derive(Debug, Default)]
+struct Wishes {
+    throttle: Throttle,
+    /// How to ask, and how to set an alarm, once a runner has shown it.
+    way: Option<(Upstream, Waker)>,
+}
+
+impl End {
+    /// From any thread: asks at once if it may, or has the sink set its alarm.
+    fn want_key_frame(&self) {
+        if self.codec.media != Media::Video {
+            return;
+        }
+        let mut wishes = lock(&self.wishes);
+        wishes.throttle.want();
+        let Some((upstream, waker)) = wishes.way.clone() else { return };
+        let ask = wishes.throttle.ask(self.clock.now());
+        drop(wishes);
+        if ask {
+            upstream.ask(Control::KeyFrame(Layers::ALL));
+        } else {
+            waker.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fake::{self, Fake, frame, sound};
+    use millstream_core::{Hand, OPUS, Run, Timestamp, VP8};
+
+    struct Stage {
+        audience: Audience,
+        video: AudienceSink,
+        cx: Cx,
+        hand: Hand,
+    }
+
+    fn stage() -> Stage {
+        let (clock, hand) = Clock::manual();
+        hand.advance(Duration::from_secs(10));
+        let cx = Cx::new(clock.clone(), Waker::noop().clone(), Upstream::default(), Run::default());
+        let audience = Audience::new(clock);
+        let video = audience.video_sink(VP8).unwrap();
+        Stage { audience, video, cx, hand }
+    }
+
+    impl Stage {
+        fn show(&mut self, millis: u64, role: Role) {
+            self.video.consume(frame(millis, role, 2), &mut self.cx).unwrap();
+        }
+        fn asked(&self) -> bool {
+            self.cx.upstream().take().is_some()
+        }
+        fn viewer(&self) -> (Fake, Peer, Seat) {
+            let (fake, peer) = fake::peer();
+            let seat = self.audience.join(&peer, "stream").unwrap();
+            (fake, peer, seat)
+        }
+    }
+
+    #[test]
+    fn a_viewer_starts_at_a_key_frame_that_was_asked_for_once() {
+        let mut stage = stage();
+        stage.show(0, Role::Start);
+        let viewers = [stage.viewer(), stage.viewer(), stage.viewer()];
+        stage.show(1, Role::Reference);
+        assert!(!stage.asked(), "nobody is connected");
+        viewers.iter().for_each(|(fake, ..)| fake.connect());
+        assert!(stage.asked());
+        stage.show(2, Role::Reference);
+        assert!(!stage.asked(), "three viewers, one wish");
+        stage.show(3, Role::Start);
+        stage.show(4, Role::Reference);
+        for (fake, ..) in &viewers {
+            assert_eq!(fake.sent(0), [(1, 2), (3, 2)]);
+        }
+        stage.hand.advance(Duration::from_secs(1));
+        stage.show(5, Role::Reference);
+        assert!(!stage.asked(), "the key frame served them all");
+        assert_eq!(stage.audience.viewers(), 3);
+    }
+
+    #[test]
+    fn wishes_within_the_interval_are_asked_when_it_is_over() {
+        let mut stage = stage();
+        let (fake, _peer, _seat) = stage.viewer();
+        stage.show(0, Role::Reference);
+        fake.connect();
+        assert!(stage.asked());
+        stage.show(1, Role::Start);
+        stage.hand.advance(Duration::from_millis(100));
+        fake.feedback(0).key_frame_wanted();
+        fake.feedback(0).key_frame_wanted();
+        assert!(!stage.asked());
+        stage.video.wake(&mut stage.cx).unwrap();
+        assert_eq!(stage.cx.alarm(), Some(Timestamp::from_millis(10_500)));
+        stage.hand.advance(Duration::from_millis(400));
+        assert!(stage.cx.take_alarm(stage.cx.now()));
+        stage.video.wake(&mut stage.cx).unwrap();
+        assert!(stage.asked());
+        assert_eq!(stage.cx.alarm(), None);
+    }
+
+    #[test]
+    fn who_leaves_or_closes_is_let_out_and_the_others_stay() {
+        let mut stage = stage();
+        let (_one, _peer_one, seat) = stage.viewer();
+        let (_two, peer_two, _seat_two) = stage.viewer();
+        let (_three, _peer_three, _seat_three) = stage.viewer();
+        drop(seat);
+        peer_two.close().wait().unwrap();
+        stage.show(0, Role::Start);
+        assert_eq!(stage.audience.viewers(), 1);
+        assert_eq!(lock(&stage.video.0.viewers).len(), 1);
+    }
+
+    #[test]
+    fn both_ends_share_a_stream_and_sound_needs_no_key_frame() {
+        let mut stage = stage();
+        let mut audio = stage.audience.audio_sink(OPUS).unwrap();
+        let (fake, _peer, seat) = stage.viewer();
+        assert_eq!(fake.track_names(), ["stream/video", "stream/audio"]);
+        fake.connect();
+        audio.consume(sound(20), &mut stage.cx).unwrap();
+        assert!(!stage.asked());
+        assert_eq!(fake.sent(1), [(1, 1)]);
+        assert_eq!(
+            seat.statistics().map(|(codec, sent)| (codec.name, sent.packets)).collect::<Vec<_>>(),
+            [("vp8", 0), ("opus", 1)]
+        );
+        assert!(stage.audience.audio_sink(OPUS).unwrap_err().to_string().contains("joined already"));
+        assert!(stage.audience.video_sink(OPUS).unwrap_err().to_string().contains("codec for audio"));
+        stage.show(0, Role::Start);
+    }
+}

@@ -1,0 +1,113 @@
+//! An engine for tests that answers at once and keeps what it was told.
+
+use std::sync::{Arc, Mutex};
+
+use millstream_core::{Clock, OPUS, Result, Role, RtpHeader, RtpPackets, Timestamp, VP8};
+
+use crate::{
+    Backend, BackendPeer, Capabilities, Command, Description, Engine, EventSender, Feedback, LocalTrack, Peer,
+    PeerEvent, PeerOptions, PeerState, TrackOptions, TransportStatistics,
+};
+
+#[derive(Clone, Default)]
+pub(crate) struct Fake(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    names: Vec<String>,
+    tracks: Vec<LocalTrack>,
+    events: Option<EventSender>,
+}
+
+pub(crate) fn peer() -> (Fake, Peer) {
+    let fake = Fake::default();
+    let peer = Engine::new(fake.clone()).peer(PeerOptions::new(Clock::manual().0)).unwrap();
+    (fake, peer)
+}
+
+pub(crate) fn video_track() -> TrackOptions {
+    TrackOptions { codec: VP8, stream: "stream".into(), id: "video".into() }
+}
+
+/// A frame of VP8 captured at `millis`, in `packets` packets.
+pub(crate) fn frame(millis: u64, role: Role, packets: u32) -> RtpPackets {
+    let header = |n| RtpHeader { start: n, end: n + 1, timestamp: millis as u32 * 90, ..RtpHeader::default() };
+    RtpPackets {
+        time: Timestamp::from_millis(millis),
+        codec: VP8,
+        role,
+        layer: Default::default(),
+        headers: (0..packets).map(header).collect::<Vec<_>>().into(),
+        data: vec![0; packets as usize].into(),
+    }
+}
+
+/// A packet of Opus captured at `millis`.
+pub(crate) fn sound(millis: u64) -> RtpPackets {
+    RtpPackets { codec: OPUS, ..frame(millis, Role::Start, 1) }
+}
+
+impl Fake {
+    pub(crate) fn take_names(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().names)
+    }
+
+    pub(crate) fn connect(&self) {
+        let state = self.0.lock().unwrap();
+        state.tracks.iter().for_each(|track| track.feed.open());
+        state.events.as_ref().unwrap().send(PeerEvent::State(PeerState::Connected));
+    }
+
+    pub(crate) fn feedback(&self, track: usize) -> Feedback {
+        self.0.lock().unwrap().tracks[track].feedback.clone()
+    }
+
+    pub(crate) fn track_names(&self) -> Vec<String> {
+        self.0.lock().unwrap().tracks.iter().map(|track| format!("{}/{}", track.stream, track.id)).collect()
+    }
+
+    /// First sequence number and packets of each frame that waits on `track`.
+    pub(crate) fn sent(&self, track: usize) -> Vec<(u16, usize)> {
+        let mut state = self.0.lock().unwrap();
+        let feed = &mut state.tracks[track].feed;
+        std::iter::from_fn(|| feed.try_next()).map(|frame| (frame.sequence, frame.packets.headers.len())).collect()
+    }
+}
+
+impl Backend for Fake {
+    fn name(&self) -> &str {
+        "fake"
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { send: true, trickle: true, ..Capabilities::default() }
+    }
+    fn open(&self, _: PeerOptions, events: EventSender) -> Result<Box<dyn BackendPeer>> {
+        self.0.lock().unwrap().events = Some(events);
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl BackendPeer for Fake {
+    fn command(&self, command: Command) {
+        let mut state = self.0.lock().unwrap();
+        let name = format!("{command:?}");
+        state.names.push(name.split('(').next().unwrap_or_default().to_owned());
+        match command {
+            Command::SetRemoteDescription(_, done) | Command::SetLocalDescription(_, done) => done.send(Ok(())),
+            Command::CreateAnswer(answer) | Command::Gathered(answer) => answer.send(Ok(Description::answer("answer"))),
+            Command::AddTrack(track) => state.tracks.push(track),
+            Command::Statistics(answer) => {
+                answer.send(Ok(TransportStatistics { bytes_sent: 1, ..TransportStatistics::default() }));
+            }
+            Command::Close(done) => {
+                state.tracks.clear();
+                if let Some(events) = &state.events {
+                    events.send(PeerEvent::State(PeerState::Closed));
+                    events.send(PeerEvent::Closed);
+                }
+                done.send(Ok(()));
+            }
+            _ => {}
+        }
+    }
+}

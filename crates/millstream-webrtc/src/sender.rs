@@ -1,0 +1,191 @@
+//! A track that a peer sends: a pipeline's sink.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use millstream_core::{Codec, Control, Cx, Error, Layers, Result, RtpPackets, Sink};
+
+use crate::feed::{Pushed, Queue};
+use crate::{EventSender, Feed, Feedback, LocalTrack, PeerEvent, SenderStatistics, TrackStatistics};
+
+/// Names a track within its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackId(pub(crate) u32);
+
+impl fmt::Display for TrackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "track {}", self.0)
+    }
+}
+
+/// What a track is added with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackOptions {
+    /// What it carries.
+    pub codec: Codec,
+    /// The media stream it belongs to: a browser plays the tracks of one stream in sync.
+    pub stream: String,
+    /// Its own name within the stream.
+    pub id: String,
+}
+
+/// A track that a peer sends. Dropping it ends the track.
+///
+/// It is a [`Sink`] for a pipeline, which hears its key-frame wishes upstream, or is given frames
+/// by hand with [`send`](Sender::send).
+#[derive(Debug)]
+pub struct Sender(Arc<Track>);
+
+impl Sender {
+    pub(crate) fn new(id: TrackId, options: TrackOptions, events: EventSender) -> (Sender, LocalTrack) {
+        let TrackOptions { codec, stream, id: name } = options;
+        let queue = Queue::new(codec.media);
+        let track = Arc::new(Track { id, codec, queue, events, wanted: AtomicBool::new(false), wish: OnceLock::new() });
+        let (feed, feedback) = (Feed(Arc::clone(&track)), Feedback(Arc::clone(&track)));
+        (Sender(track), LocalTrack { track: id, codec, stream, id: name, feed, feedback })
+    }
+
+    /// How events and statistics name it.
+    pub fn id(&self) -> TrackId {
+        self.0.id
+    }
+
+    /// What it carries.
+    pub fn codec(&self) -> Codec {
+        self.0.codec
+    }
+
+    /// Sends the packets of one frame. Never blocks: what the network does not take in time is
+    /// dropped in whole frames, and a frame to start from is wished for.
+    ///
+    /// # Errors
+    /// If the peer is closed, or `packets` carry another codec.
+    pub fn send(&self, packets: &RtpPackets) -> Result<()> {
+        if packets.codec != self.0.codec {
+            let message = format!("{} packets on a track of {}; add a track for them", packets.codec, self.0.codec);
+            return Err(Error::bad_item(message));
+        }
+        match self.0.queue.push(packets) {
+            Pushed::Fine => Ok(()),
+            Pushed::Gap => {
+                self.0.want_key_frame();
+                Ok(())
+            }
+            Pushed::Closed => Err(Error::lost("the peer of this track is closed; open another with Engine::peer")),
+        }
+    }
+
+    /// What it sent.
+    pub fn statistics(&self) -> SenderStatistics {
+        self.0.queue.lock().counts
+    }
+
+    /// Whether its peer is closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.queue.is_ended()
+    }
+
+    /// Calls `wish` whenever a key frame is wanted, once now if one was before.
+    pub(crate) fn on_key_frame_wanted(&self, wish: impl Fn() + Send + Sync + 'static) {
+        if self.0.wish.set(Box::new(wish)).is_ok() && self.0.wanted.load(Ordering::Acquire) {
+            self.0.wish();
+        }
+    }
+
+    pub(crate) fn track(&self) -> &Arc<Track> {
+        &self.0
+    }
+}
+
+impl Sink<RtpPackets> for Sender {
+    fn consume(&mut self, packets: RtpPackets, cx: &mut Cx) -> Result<()> {
+        if self.0.wish.get().is_none() {
+            let upstream = cx.upstream().clone();
+            self.on_key_frame_wanted(move || upstream.ask(Control::KeyFrame(Layers::ALL)));
+        }
+        self.send(&packets)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.0.queue.end(false);
+    }
+}
+
+/// What a sender, its feed and its feedback share.
+pub(crate) struct Track {
+    pub(crate) id: TrackId,
+    pub(crate) codec: Codec,
+    pub(crate) queue: Queue,
+    pub(crate) events: EventSender,
+    wanted: AtomicBool,
+    wish: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Track {
+    /// Tells the pipeline and the events that a frame to start from is needed.
+    pub(crate) fn want_key_frame(&self) {
+        self.queue.lock().counts.key_frames_wanted += 1;
+        self.wanted.store(true, Ordering::Release);
+        self.wish();
+        self.events.send(PeerEvent::KeyFrameWanted { track: self.id });
+    }
+
+    pub(crate) fn statistics(&self) -> TrackStatistics {
+        TrackStatistics { track: self.id, sender: self.queue.lock().counts }
+    }
+
+    fn wish(&self) {
+        if let Some(wish) = self.wish.get() {
+            self.wanted.store(false, Ordering::Release);
+            wish();
+        }
+    }
+}
+
+impl fmt::Debug for Track {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Track").field("id", &self.id).field("codec", &self.codec.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{self, frame, video_track};
+    use millstream_core::{OPUS, Role, Timestamp};
+
+    #[test]
+    fn a_wish_from_before_the_first_frame_goes_upstream_with_it() {
+        let (fake, peer) = fake::peer();
+        let mut sender = peer.add_track(video_track()).unwrap();
+        fake.connect();
+        let mut cx = Cx::at(Timestamp::ZERO);
+        sender.consume(frame(0, Role::Reference, 1), &mut cx).unwrap();
+        let asked: Vec<_> = cx.upstream().take().expect("asked").iter().collect();
+        assert_eq!(asked, [Control::KeyFrame(Layers::ALL)]);
+        sender.consume(frame(1, Role::Start, 3), &mut cx).unwrap();
+        assert_eq!(cx.upstream().take(), None);
+        fake.feedback(0).key_frame_wanted();
+        assert!(cx.upstream().take().is_some());
+        let mut events = peer.take_events().unwrap();
+        assert!(
+            std::iter::from_fn(|| events.try_recv()).any(|e| e == PeerEvent::KeyFrameWanted { track: sender.id() })
+        );
+        assert_eq!(fake.sent(0), [(1, 3)]);
+    }
+
+    #[test]
+    fn another_codec_and_a_closed_peer_are_errors() {
+        let (_fake, peer) = fake::peer();
+        let sender = peer.add_track(video_track()).unwrap();
+        let mut sound = frame(0, Role::Start, 1);
+        sound.codec = OPUS;
+        assert!(sender.send(&sound).unwrap_err().to_string().contains("opus packets on a track of vp8"));
+        peer.close().wait().unwrap();
+        assert!(sender.send(&frame(0, Role::Start, 1)).unwrap_err().to_string().contains("closed"));
+        assert!(peer.add_track(video_track()).unwrap_err().to_string().contains("closed"));
+    }
+}

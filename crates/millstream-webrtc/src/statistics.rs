@@ -1,0 +1,68 @@
+//! Numbers about a peer, named after W3C's webrtc-stats where those have a name.
+
+use std::time::Duration;
+
+use crate::TrackId;
+
+/// What the remote side last reported about one of our tracks (RFC 3550, section 6.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reception {
+    /// The share of packets lost since the report before, 0 to 1.
+    pub loss: f32,
+    /// How far a packet travels and back, once that is known.
+    pub round_trip: Option<Duration>,
+    /// How unevenly packets arrive.
+    pub jitter: Duration,
+}
+
+/// What one track sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SenderStatistics {
+    /// Frames handed to the engine.
+    pub frames: u64,
+    /// Packets in them.
+    pub packets: u64,
+    /// Payload bytes in them.
+    pub bytes: u64,
+    /// Frames dropped because the network did not keep up, those of the gap after them included.
+    /// Frames from before the connection stood do not count.
+    pub dropped: u64,
+    /// Key frames wished for by the remote side or after a drop.
+    pub key_frames_wanted: u64,
+    /// The newest receiver report.
+    pub reception: Option<Reception>,
+}
+
+/// One track in [`Statistics`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackStatistics {
+    /// Which one.
+    pub track: TrackId,
+    /// What it sent.
+    pub sender: SenderStatistics,
+}
+
+/// What the engine knows of the way packets take.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TransportStatistics {
+    /// Bytes sent, headers included.
+    pub bytes_sent: u64,
+    /// Bytes received, headers included.
+    pub bytes_received: u64,
+    /// The round trip that ICE measured.
+    pub round_trip: Option<Duration>,
+    /// The SRTP profile in use, as the IANA registry calls it.
+    pub srtp_cipher: Option<String>,
+}
+
+/// Numbers about a peer.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Its tracks, in the order in which they were added.
+    pub tracks: Vec<TrackStatistics>,
+    /// The way packets take.
+    pub transport: TransportStatistics,
+}
