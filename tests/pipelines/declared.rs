@@ -52,6 +52,10 @@ fps = 0
 type = "test-audio"
 volum = "20 %"
 
+[stage.quiet]
+type = "null"
+input = "tone"
+
 [stage.vp8]
 type = "vp8-encoder"
 input = { from = "video", policy = "lastest" }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use millstream_core::{Clock, Cx, Error, Hand, Item, Media, Result, Sink, Source, Stage, Upstream, Utc};
+use millstream_core::{Clock, Cx, Error, Hand, Item, Media, Result, Sink, Source, Stage, Timestamp, Upstream, Utc};
 
 use crate::link::link;
 use crate::node::{Seat, SinkNode, StageNode};
@@ -23,6 +23,7 @@ pub struct Pipeline {
     name: String,
     clock: Clock,
     hand: Option<Hand>,
+    start: Option<Timestamp>,
     shared: Arc<Shared>,
     tasks: Vec<Hosted>,
     figures: Figures,
@@ -101,6 +102,7 @@ impl Pipeline {
             name,
             clock,
             hand,
+            start: None,
             shared: Arc::default(),
             tasks: Vec::new(),
             figures: Figures::default(),
@@ -115,6 +117,14 @@ impl Pipeline {
     #[must_use]
     pub fn untimed(mut self) -> Pipeline {
         self.timed = false;
+        self
+    }
+
+    /// The same pipeline with its start, from which sources count, at `time` on its clock instead of
+    /// when it begins to run.
+    #[must_use]
+    pub fn starting_at(mut self, time: Timestamp) -> Pipeline {
+        self.start = Some(time);
         self
     }
 
@@ -188,6 +198,7 @@ impl Pipeline {
         if self.hand.is_some() {
             return Err(Error::config("this pipeline was made for virtual time; step it, or make it with Pipeline::new"));
         }
+        self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
         Running::spawn(self.tasks, self.shared, self.clock, self.figures)
     }
 
@@ -205,6 +216,7 @@ impl Pipeline {
         let hand = self.hand.ok_or_else(|| {
             Error::config("this pipeline was made for real time; spawn it, or make it with Pipeline::in_virtual_time")
         })?;
+        self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
         Ok(Stepped::new(self.tasks, self.shared, self.clock, hand, self.figures))
     }
 

@@ -7,6 +7,9 @@ use millstream_core::{AudioFrame, EncodedFrame, Error, Format, Item, Result, Rtp
 use crate::declare::{LinkChoice, Plan, PlannedInput, PlannedStage};
 use crate::pipeline::{Join, Output, Pipeline, default_link};
 
+/// The outputs of one stage, in the order of its descriptor; one that nobody takes does not exist.
+type AnyOutputs = Vec<Option<AnyOutput>>;
+
 /// An output whose type is known only now.
 enum AnyOutput {
     Video(Output<VideoFrame>),
@@ -21,7 +24,7 @@ impl Pipeline {
     /// # Errors
     /// What the stage that could not be built says, with its name.
     pub fn add(&mut self, plan: Plan) -> Result<()> {
-        let mut outputs: Vec<Vec<AnyOutput>> = Vec::with_capacity(plan.stages.len());
+        let mut outputs: Vec<AnyOutputs> = Vec::with_capacity(plan.stages.len());
         let given: Vec<Vec<&'static str>> = plan
             .stages
             .iter()
@@ -39,8 +42,8 @@ impl Pipeline {
         &mut self,
         stage: PlannedStage,
         given: &[&str],
-        outputs: &[Vec<AnyOutput>],
-    ) -> Result<Vec<AnyOutput>> {
+        outputs: &[AnyOutputs],
+    ) -> Result<AnyOutputs> {
         let PlannedStage { name, weight, blocking, factory, inputs, outputs: planned, .. } = stage;
         let formats: Vec<(&str, Format)> = inputs.iter().map(|input| (input.key, input.format)).collect();
         let clock = self.clock().clone();
@@ -50,11 +53,11 @@ impl Pipeline {
         self.add_notices(&name, notices);
         let own_thread = |input: &PlannedInput| weight == Weight::Heavy || input.link.is_some();
         match worker {
-            Worker::Source(source) => Ok(vec![self.add_any_source(&name, source, blocking)]),
+            Worker::Source(source) => Ok(vec![Some(self.add_any_source(&name, source, blocking))]),
             Worker::Stage(stage) => {
                 let input = only(&inputs)?;
                 let output = find(outputs, input)?;
-                Ok(vec![self.add_any_stage(&name, output, input.link, stage, own_thread(input))?])
+                Ok(vec![Some(self.add_any_stage(&name, output, input.link, stage, own_thread(input))?)])
             }
             Worker::Sink(sink) => {
                 let input = only(&inputs)?;
@@ -71,10 +74,14 @@ impl Pipeline {
                 let mut built = Vec::new();
                 let mut sources = bundle.sources;
                 for output in &planned {
+                    if !output.used {
+                        built.push(None);
+                        continue;
+                    }
                     let place = sources.iter().position(|(end, _)| *end == output.name);
                     let place = place.ok_or_else(|| unlike(format!("it did not build its end `{}`", output.name)))?;
                     let (end, source) = sources.swap_remove(place);
-                    built.push(self.add_any_source(&format!("{name}.{end}"), source, blocking));
+                    built.push(Some(self.add_any_source(&format!("{name}.{end}"), source, blocking)));
                 }
                 Ok(built)
             }
@@ -170,9 +177,9 @@ fn only(inputs: &[PlannedInput]) -> Result<&PlannedInput> {
     inputs.first().ok_or_else(|| unlike("it takes something, and nothing is joined to it".to_owned()))
 }
 
-fn find<'a>(outputs: &'a [Vec<AnyOutput>], input: &PlannedInput) -> Result<&'a AnyOutput> {
+fn find<'a>(outputs: &'a [AnyOutputs], input: &PlannedInput) -> Result<&'a AnyOutput> {
     let found = outputs.get(input.from).and_then(|outputs| outputs.get(input.output));
-    found.ok_or_else(|| unlike("what feeds it gives nothing, or is built after it".to_owned()))
+    found.and_then(Option::as_ref).ok_or_else(|| unlike("what feeds it gives nothing, or is built after it".to_owned()))
 }
 
 /// A stage type that does not keep what its descriptor says: a mistake in its code, not in the file.

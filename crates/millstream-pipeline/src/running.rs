@@ -74,7 +74,6 @@ pub struct Running {
 
 impl Running {
     pub(crate) fn spawn(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock, figures: Figures) -> Result<Running> {
-        shared.run.start(clock.now());
         locked(&shared.running).extend(tasks.iter().map(|task| Arc::clone(&task.name)));
         let mut running = Running { shared, clock, figures, threads: Vec::with_capacity(tasks.len()) };
         for task in tasks {

@@ -35,7 +35,6 @@ impl Stepped {
         hand: Hand,
         figures: Figures,
     ) -> Stepped {
-        shared.run.start(clock.now());
         let place = |hosted: Hosted| {
             // Takers were announced without a ring.
             hosted.signal.ring();

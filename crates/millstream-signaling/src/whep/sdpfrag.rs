@@ -1,0 +1,124 @@
+//! `application/trickle-ice-sdpfrag` (RFC 8840): candidates that a viewer found after its offer.
+
+use axum::http::StatusCode;
+use millstream_webrtc::Candidate;
+
+use crate::problem::Problem;
+
+/// More candidates than a machine has ways to be reached.
+const MAX_CANDIDATES: usize = 64;
+/// Longer than any candidate: Chromium's are below 200 bytes.
+const MAX_LINE: usize = 1024;
+
+/// What a viewer tells after its offer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fragment {
+    /// The ICE user fragments it speaks of; a new one asks for a restart.
+    pub(crate) ufrags: Vec<String>,
+    /// The candidates, in order.
+    pub(crate) candidates: Vec<Candidate>,
+    /// Whether there will be no more.
+    pub(crate) end: bool,
+}
+
+impl Fragment {
+    /// Reads `body`, or says what is wrong with it.
+    pub(crate) fn parse(body: &[u8]) -> Result<Fragment, Problem> {
+        let text = std::str::from_utf8(body).map_err(|_| bad("the body is not text; send an SDP fragment (RFC 8840)"))?;
+        let mut fragment = Fragment::default();
+        let mut mid = None;
+        for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+            fragment.hear(line, &mut mid)?;
+        }
+        if fragment == Fragment::default() {
+            return Err(bad("the fragment holds neither `a=candidate:` nor `a=end-of-candidates` (RFC 8840)"));
+        }
+        Ok(fragment)
+    }
+
+    fn hear(&mut self, line: &str, mid: &mut Option<String>) -> Result<(), Problem> {
+        if line.len() > MAX_LINE {
+            return Err(bad(format!("a line is longer than {MAX_LINE} bytes; candidates are shorter")));
+        }
+        if line.as_bytes().get(1) != Some(&b'=') {
+            return Err(bad(format!("`{}` is no SDP line; send an SDP fragment (RFC 8840)", line.escape_debug())));
+        }
+        if line.starts_with("m=") {
+            *mid = None;
+        }
+        let Some(attribute) = line.strip_prefix("a=") else { return Ok(()) };
+        match attribute.split_once(':').unwrap_or((attribute, "")) {
+            ("mid", value) => *mid = Some(value.to_owned()),
+            ("ice-ufrag", value) => self.ufrags.push(value.to_owned()),
+            ("end-of-candidates", _) => self.end = true,
+            ("candidate", _) => {
+                if self.candidates.len() == MAX_CANDIDATES {
+                    return Err(bad(format!("more than {MAX_CANDIDATES} candidates; send fewer")));
+                }
+                if !is_candidate(attribute) {
+                    return Err(bad(format!("`{}` is no candidate (RFC 8839, section 5.1)", line.escape_debug())));
+                }
+                let ufrag = self.ufrags.last().cloned();
+                self.candidates.push(Candidate { candidate: attribute.to_owned(), mid: mid.clone(), line: None, ufrag });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `candidate:foundation component transport priority address port typ type …`
+fn is_candidate(attribute: &str) -> bool {
+    let words: Vec<&str> = attribute.split(' ').collect();
+    let printable = attribute.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    printable && words.len() >= 8 && words[6] == "typ" && words[5].parse::<u16>().is_ok()
+}
+
+fn bad(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{FRAGMENT, mutations};
+
+    #[test]
+    fn candidates_belong_to_the_section_above_them() {
+        let fragment = Fragment::parse(FRAGMENT.as_bytes()).unwrap();
+        let mids: Vec<_> = fragment.candidates.iter().map(|candidate| candidate.mid.as_deref()).collect();
+        assert_eq!(mids, [Some("0"), Some("0"), Some("1")]);
+        assert_eq!(fragment.candidates[0].candidate, "candidate:1 1 udp 2113937151 127.0.0.1 50000 typ host");
+        assert_eq!(fragment.candidates[0].ufrag.as_deref(), Some("abcd"));
+        assert_eq!((fragment.ufrags.as_slice(), fragment.end), (&["abcd".to_owned()][..], true));
+        let end = Fragment::parse(b"a=end-of-candidates\n").unwrap();
+        assert_eq!((end.candidates.len(), end.end), (0, true));
+    }
+
+    #[test]
+    fn what_is_no_fragment_is_refused_in_words() {
+        let many = "a=candidate:1 1 udp 1 1.2.3.4 5 typ host\r\n".repeat(65);
+        let long = format!("a=candidate:{}", "x".repeat(2000));
+        for (body, words) in [
+            ("", "neither"),
+            ("m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n", "neither"),
+            ("hello", "no SDP line"),
+            ("a=candidate:x", "no candidate"),
+            ("a=candidate:1 1 udp 1 1.2.3.4 99999 typ host", "no candidate"),
+            (many.as_str(), "more than 64"),
+            (long.as_str(), "longer than 1024"),
+        ] {
+            let problem = format!("{:?}", Fragment::parse(body.as_bytes()).unwrap_err());
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
+
+    #[test]
+    fn no_mutation_panics_or_grows() {
+        for body in mutations(FRAGMENT.as_bytes(), 5000) {
+            if let Ok(fragment) = Fragment::parse(&body) {
+                assert!(fragment.candidates.len() <= MAX_CANDIDATES);
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! WHEP, status by status.
+
+use std::io::Write;
+
+use millstream_core::Format;
+use millstream_core::OPUS;
+use millstream_core::options::{Table, Value};
+use millstream_webrtc::PeerState;
+
+use crate::client::{Answer, open, page};
+use crate::fake::{FRAGMENT, Fake, OFFER, mutations};
+
+#[test]
+fn an_offer_is_answered_with_all_a_player_needs() {
+    let page = page(&[]);
+    let answer = page.offer(OFFER);
+    assert_eq!((answer.status, answer.body.as_str()), (201, "v=0 gathered"), "{answer:?}");
+    assert_eq!(answer.header("content-type"), "application/sdp");
+    assert_eq!(answer.header("accept-patch"), "application/trickle-ice-sdpfrag");
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert!(answer.header("access-control-expose-headers").contains("Location, ETag, Link, Accept-Patch"));
+    let id = answer.header("location").strip_prefix("/whep/").expect("a path");
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    assert!(answer.header("etag").len() == 34 && answer.header("etag").starts_with('"'));
+    assert_ne!(page.offer(OFFER).header("location"), answer.header("location"));
+    assert_eq!(page.fake.tracks(0), ["vp8", "opus"]);
+    assert_eq!(page.fake.addresses(0), ["127.0.0.1"]);
+    page.wait_for_viewers(2);
+}
+
+#[test]
+fn what_is_no_offer_is_refused_in_words() {
+    let page = page(&[]);
+    page.ask("POST", "/whep", &[("Content-Type", "text/plain")], OFFER).is_problem(415, "send application/sdp");
+    page.ask("POST", "/whep", &[], OFFER).is_problem(415, "says nothing");
+    page.offer("").is_problem(400, "empty");
+    page.offer("garbage").is_problem(400, "v=0");
+    page.offer(&format!("{OFFER}a=broken\r\n")).is_problem(400, "does not like `a=broken`");
+    let other = OFFER.replace("VP8", "H264").replace("opus", "PCMU");
+    page.offer(&other).is_problem(406, "video/VP8, audio/opus");
+    let parameters = page.ask("POST", "/whep", &[("Content-Type", "Application/SDP; charset=utf-8")], OFFER);
+    assert_eq!(parameters.status, 201);
+    page.wait_for_viewers(1);
+    assert_eq!((page.fake.opened(), page.fake.closed()), (2, 1), "who was refused is closed");
+}
+
+#[test]
+fn one_of_two_media_is_enough() {
+    let page = page(&[]);
+    assert_eq!(page.offer(&OFFER.replace("VP8", "H264")).status, 201);
+    let table = Table::from([("bind".to_owned(), Value::Text("127.0.0.1:0".to_owned()))]);
+    let sound = open(&Fake::default(), table, &[("audio", Format::Packets(OPUS))]).unwrap();
+    assert_eq!(sound.offer(OFFER).status, 201);
+    assert_eq!(sound.fake.tracks(0), ["opus"]);
+    sound.offer(&OFFER.replace("opus", "PCMU")).is_problem(406, "sent here: audio/opus;");
+}
+
+#[test]
+fn a_body_that_is_too_long_is_not_kept() {
+    let page = page(&[]);
+    let head = format!("POST /whep HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/sdp\r\n", page.address);
+    // A client that reads before it writes is answered before a byte of the body was sent.
+    let mut stream = page.connect();
+    stream.write_all(format!("{head}Content-Length: 10000000000\r\n\r\n").as_bytes()).unwrap();
+    let mut first = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 413");
+    drop(stream);
+    // One that writes all of 10 MB first gets to read the answer too.
+    let mut stream = page.connect();
+    stream.write_all(format!("{head}Content-Length: 10000000\r\n\r\n").as_bytes()).unwrap();
+    stream.write_all(&vec![b'x'; 10_000_000]).unwrap();
+    Answer::read(stream).is_problem(413, "64 KiB");
+    // So does one that does not say how much will come.
+    let mut stream = page.connect();
+    stream.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).unwrap();
+    for _ in 0..10 {
+        stream.write_all(format!("186a0\r\n{}\r\n", "x".repeat(100_000)).as_bytes()).unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").unwrap();
+    Answer::read(stream).is_problem(413, "64 KiB");
+    assert_eq!(page.offer(&format!("{OFFER}{}", "a=x\r\n".repeat(10_000))).status, 201, "60 KB is fine");
+}
+
+#[test]
+fn other_methods_are_told_which_there_are() {
+    let page = page(&[]);
+    for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH"] {
+        let answer = page.ask(method, "/whep", &[], "");
+        assert_eq!((answer.status, answer.header("allow")), (405, "OPTIONS, POST"), "{method}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{method}");
+    }
+    let options = page.ask("OPTIONS", "/whep", &[("Origin", "http://example.org")], "");
+    assert_eq!((options.status, options.header("accept-post")), (204, "application/sdp"));
+    assert_eq!(options.header("access-control-allow-origin"), "*");
+    assert_eq!(options.header("access-control-allow-methods"), "OPTIONS, POST");
+    assert_eq!(options.header("access-control-allow-headers"), "Content-Type, Authorization, If-Match");
+
+    let session = page.ask("OPTIONS", "/whep/0", &[], "");
+    assert_eq!((session.status, session.header("access-control-allow-methods")), (204, "DELETE, OPTIONS, PATCH"));
+    let get = page.ask("GET", "/whep/0", &[], "");
+    get.is_problem(405, "DELETE ends it");
+    assert_eq!(get.header("allow"), "DELETE, OPTIONS, PATCH");
+}
+
+#[test]
+fn candidates_come_later() {
+    let page = page(&[]);
+    let answer = page.offer(OFFER);
+    let (session, tag) = (answer.header("location"), answer.header("etag"));
+    assert_eq!(page.trickle(session, &[("If-Match", tag)], FRAGMENT).status, 204);
+    let heard = page.fake.candidates(0);
+    let heard: Vec<_> = heard.iter().map(|c| c.as_ref().map(|c| (c.mid.clone().unwrap(), c.line.unwrap()))).collect();
+    assert_eq!(heard, [Some(("0".into(), 0)), Some(("0".into(), 0)), Some(("1".into(), 1)), None]);
+    assert_eq!(page.trickle(session, &[], "a=end-of-candidates\r\n").status, 204, "If-Match may be left out");
+
+    page.trickle(session, &[("If-Match", "\"other\"")], FRAGMENT).is_problem(412, "send its ETag");
+    page.trickle("/whep/0", &[], FRAGMENT).is_problem(404, "no such session");
+    page.trickle(session, &[], "hello").is_problem(400, "no SDP line");
+    page.trickle(session, &[], &FRAGMENT.replace("mid:1", "mid:7")).is_problem(400, "mid 7");
+    page.trickle(session, &[], &FRAGMENT.replace("abcd", "new1")).is_problem(422, "ICE restart");
+    page.ask("PATCH", session, &[("Content-Type", "application/sdp")], FRAGMENT).is_problem(415, "trickle-ice-sdpfrag");
+    page.trickle(session, &[], &"a=x:y\r\n".repeat(20_000)).is_problem(413, "64 KiB");
+}
+
+#[test]
+fn garbage_is_answered_and_serving_goes_on() {
+    let page = page(&[]);
+    let answer = page.offer(OFFER);
+    for body in mutations(FRAGMENT.as_bytes(), 150) {
+        let body = String::from_utf8_lossy(&body);
+        let status = page.trickle(answer.header("location"), &[], &body).status;
+        assert!(matches!(status, 204 | 400 | 422), "{status} for {body:?}");
+    }
+    assert_eq!(page.trickle(answer.header("location"), &[], FRAGMENT).status, 204);
+}
+
+#[test]
+fn who_leaves_frees_a_place() {
+    let page = page(&[("max-viewers", Value::Integer(1))]);
+    let first = page.offer(OFFER);
+    let full = page.offer(OFFER);
+    full.is_problem(503, "all 1 places are taken");
+    assert_eq!((full.header("retry-after"), page.fake.opened()), ("5", 1));
+    assert_eq!(page.ask("DELETE", first.header("location"), &[], "").status, 200);
+    assert_eq!(page.fake.closed(), 1);
+    page.ask("DELETE", first.header("location"), &[], "").is_problem(404, "no such session");
+    assert_eq!(page.offer(OFFER).status, 201);
+}
+
+#[test]
+fn who_vanishes_frees_a_place() {
+    let page = page(&[("max-viewers", Value::Integer(1))]);
+    for (number, last) in [PeerState::Failed, PeerState::Closed].into_iter().enumerate() {
+        assert_eq!(page.offer(OFFER).status, 201);
+        page.fake.state(number, PeerState::Connected);
+        page.fake.state(number, last);
+        page.wait_for_viewers(0);
+    }
+    assert_eq!(page.offer(OFFER).status, 201);
+}
