@@ -17,7 +17,8 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Runs `test` with a browser of its own; skips it by name where there is none.
 pub(crate) fn with_chromium<F: Future<Output = ()>>(test: impl FnOnce(Chromium) -> F) {
-    let found = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].map(PathBuf::from).into_iter().find(|path| path.exists());
+    let found =
+        ["/usr/bin/chromium", "/usr/bin/chromium-browser"].map(PathBuf::from).into_iter().find(|path| path.exists());
     let Some(executable) = found else { return millstream_testkit::skipped("chromium") };
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -101,7 +102,8 @@ pub(crate) fn load(name: &str, sets: &[&str]) -> (Pipeline, String) {
     let mut overrides = vec![Override::parse("page.bind=127.0.0.1:0").expect("a good override")];
     overrides.extend(sets.iter().map(|set| Override::parse(set).expect("a good override")));
     let pipeline = millstream::load(&text, &path, &overrides).unwrap_or_else(|error| panic!("{error}"));
-    let address = pipeline.notices().iter().find(|(_, notice)| notice.starts_with("http")).expect("the page says where it is");
+    let address =
+        pipeline.notices().iter().find(|(_, notice)| notice.starts_with("http")).expect("the page says where it is");
     let address = address.1.clone();
     (pipeline, address)
 }

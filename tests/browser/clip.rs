@@ -32,6 +32,9 @@ fn the_clip_arrives_as_good_as_its_bit_rate_allows() {
         assert!(connected, "{}", viewer.value::<String>("probe.report()").await);
         let running = pipeline.spawn().unwrap();
         let kept: Kept = viewer.value("probe.keep(5.4)").await;
+        let statistics = running.statistics();
+        let dropped = statistics.link("video", "vp8").expect("the encoder has a link").dropped();
+        eprintln!("{} pictures seen; {dropped} dropped before the encoder", kept.count);
         assert_eq!((kept.width, kept.height), SIZE);
 
         let reference = luma_planes(&clip("bunny.y4m"));
@@ -51,7 +54,8 @@ fn the_clip_arrives_as_good_as_its_bit_rate_allows() {
             }
             matched.push(best);
         }
-        let after_two_seconds: Vec<f64> = matched.iter().filter(|(index, _)| *index >= 50).map(|(_, psnr)| *psnr).collect();
+        let after_two_seconds: Vec<f64> =
+            matched.iter().filter(|(index, _)| *index >= 50).map(|(_, psnr)| *psnr).collect();
         let lowest = after_two_seconds.iter().copied().fold(f64::INFINITY, f64::min);
         let mean = after_two_seconds.iter().sum::<f64>() / after_two_seconds.len() as f64;
         eprintln!("{} pictures after 2 s: lowest {lowest:.1} dB, mean {mean:.1} dB", after_two_seconds.len());

@@ -33,7 +33,11 @@ fn the_demo_plays_at_full_size_and_rate_and_its_beep_is_heard() {
         assert!(counted.iter().all(|seen| (seen.width, seen.height) == (1280, 720)));
         let distinct: BTreeSet<_> = counted.iter().filter_map(|seen| seen.code).collect();
         let statistics = running.statistics();
-        eprintln!("{} of 600 timecodes; dropped before the encoder: {}", distinct.len(), statistics.link("video", "vp8").unwrap().dropped());
+        eprintln!(
+            "{} of 600 timecodes; dropped before the encoder: {}",
+            distinct.len(),
+            statistics.link("video", "vp8").unwrap().dropped()
+        );
         assert!(distinct.len() >= 570, "{} of 600 timecodes; {statistics:#?}", distinct.len());
 
         let sound = viewer.sound(2.5).await;

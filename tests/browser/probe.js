@@ -1,7 +1,7 @@
 // Measures what a page of Millstream receives. Runs inside the page.
 window.probe = (() => {
-  const stream = () => document.querySelector("video").srcObject;
-  const track = (kind) => stream()?.getTracks().find((track) => track.kind === kind);
+  const tracks = () => window.millstream?.pc?.getReceivers().map((receiver) => receiver.track) ?? [];
+  const track = (kind) => tracks().find((track) => track.kind === kind);
   const until = async (ready, patience) => {
     const end = performance.now() + patience;
     while (!ready()) {
@@ -55,7 +55,7 @@ window.probe = (() => {
 
     report: () => JSON.stringify({
       page: window.millstream?.state, peer: window.millstream?.pc?.connectionState,
-      words: document.querySelector("[aria-live]")?.textContent, tracks: stream()?.getTracks().map((t) => t.kind + " " + t.muted),
+      words: document.querySelector("[aria-live]")?.textContent, tracks: tracks().map((t) => t.kind + " " + t.muted),
     }),
 
     // Timecodes of the next `seconds`, with the time each was seen and the size of the pictures.

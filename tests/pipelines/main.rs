@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod declared;
+mod examples;
 mod same_bytes;

@@ -222,8 +222,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Text(text) => visitor.visit_borrowed_str(text),
             Value::List(values) => visitor.visit_seq(de::value::SeqDeserializer::new(values.iter())),
-            Value::Table(table) => visitor
-                .visit_map(MapDeserializer::new(table.iter().map(|(key, value)| (key.as_str(), value)))),
+            Value::Table(table) => {
+                visitor.visit_map(MapDeserializer::new(table.iter().map(|(key, value)| (key.as_str(), value))))
+            }
         }
     }
 

@@ -44,8 +44,6 @@ pub struct RtpPackets {
 impl RtpPackets {
     /// The packets, in order: header and payload. Nothing is copied.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (RtpHeader, Bytes)> + '_ {
-        self.headers
-            .iter()
-            .map(|header| (*header, self.data.slice(header.start as usize..header.end as usize)))
+        self.headers.iter().map(|header| (*header, self.data.slice(header.start as usize..header.end as usize)))
     }
 }

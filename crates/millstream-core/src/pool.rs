@@ -117,9 +117,8 @@ impl ByteRing {
 
     fn room_for(&mut self, capacity: usize) -> &mut BytesMut {
         let (from, count) = (self.current, self.chunks.len());
-        let found = (0..count)
-            .map(|step| (from + step) % count)
-            .find(|&index| self.chunks[index].try_reclaim(capacity));
+        let found =
+            (0..count).map(|step| (from + step) % count).find(|&index| self.chunks[index].try_reclaim(capacity));
         self.current = found.unwrap_or_else(|| {
             let fresh = BytesMut::with_capacity(self.chunk.max(capacity));
             if self.chunks.len() < self.limit {

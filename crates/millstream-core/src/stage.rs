@@ -151,11 +151,10 @@ mod tests {
     #[test]
     fn the_traits_are_object_safe_and_boxes_implement_them() {
         let mut source: Box<dyn Source<u8>> = Box::new(|_: &mut Cx| Ok(Next::Item(3)));
-        let mut stage: Box<dyn Stage<u8, u16>> =
-            Box::new(|item: u8, out: &mut Out<u16>| {
-                out.push(u16::from(item) * 2);
-                Ok(())
-            });
+        let mut stage: Box<dyn Stage<u8, u16>> = Box::new(|item: u8, out: &mut Out<u16>| {
+            out.push(u16::from(item) * 2);
+            Ok(())
+        });
         let mut cx = Cx::at(Timestamp::ZERO);
         let mut out = Out::at(Timestamp::ZERO);
         let Ok(Next::Item(item)) = source.next(&mut cx) else { panic!("an item") };

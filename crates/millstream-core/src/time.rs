@@ -136,9 +136,7 @@ impl Clock {
     #[cfg(not(target_arch = "wasm32"))]
     #[expect(clippy::disallowed_methods, reason = "the clock is where time comes from")]
     pub fn system() -> Clock {
-        let unix = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Clock::new(SystemTicks(std::time::Instant::now()), Utc(unix.as_nanos() as u64))
     }
 

@@ -306,7 +306,8 @@ mod tests {
         bench.entry.take(video(7, Role::Reference));
         assert_eq!(drain(&bench), [6, 7]);
         // 3 found it full and made 0, 1 and 2 go; then 3, 4 and 5 had nothing to refer to.
-        let counts = [&bench.counts.dropped_full, &bench.counts.dropped_gap, &bench.counts.gaps].map(|count| count.value());
+        let counts =
+            [&bench.counts.dropped_full, &bench.counts.dropped_gap, &bench.counts.gaps].map(|count| count.value());
         assert_eq!(counts, [1, 5, 1]);
         assert_eq!(bench.counts.entered.value(), 8);
     }
@@ -335,8 +336,7 @@ mod tests {
 
     #[test]
     fn what_has_waited_too_long_is_late() {
-        let mut bench =
-            bench(Link { max_age: Some(Duration::from_millis(100)), ..Link::drop_oldest(items(8)) });
+        let mut bench = bench(Link { max_age: Some(Duration::from_millis(100)), ..Link::drop_oldest(items(8)) });
         bench.entry.take(frame(0, Role::Start, OPUS));
         bench.hand.advance(Duration::from_millis(60));
         bench.entry.take(frame(60, Role::Start, OPUS));

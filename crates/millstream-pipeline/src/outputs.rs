@@ -171,9 +171,7 @@ impl<T: Item> Outputs<T> {
         let rate = |rate: &FrameRate| rate.as_f64();
         match wish {
             Control::Bitrate(_) => asked().filter_map(|asked| asked.bitrate).min().map(Control::Bitrate),
-            Control::Loss(_) => {
-                asked().filter_map(|asked| asked.loss).max_by(f32::total_cmp).map(Control::Loss)
-            }
+            Control::Loss(_) => asked().filter_map(|asked| asked.loss).max_by(f32::total_cmp).map(Control::Loss),
             Control::MaxSize(..) => {
                 let sizes: Option<Vec<_>> = asked().map(|asked| asked.max_size).collect();
                 let sizes = sizes?;

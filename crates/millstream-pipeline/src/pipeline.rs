@@ -196,7 +196,9 @@ impl Pipeline {
             return Err(error);
         }
         if self.hand.is_some() {
-            return Err(Error::config("this pipeline was made for virtual time; step it, or make it with Pipeline::new"));
+            return Err(Error::config(
+                "this pipeline was made for virtual time; step it, or make it with Pipeline::new",
+            ));
         }
         self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
         Running::spawn(self.tasks, self.shared, self.clock, self.figures)

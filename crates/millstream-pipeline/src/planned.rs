@@ -38,12 +38,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn add_planned(
-        &mut self,
-        stage: PlannedStage,
-        given: &[&str],
-        outputs: &[AnyOutputs],
-    ) -> Result<AnyOutputs> {
+    fn add_planned(&mut self, stage: PlannedStage, given: &[&str], outputs: &[AnyOutputs]) -> Result<AnyOutputs> {
         let PlannedStage { name, weight, blocking, factory, inputs, outputs: planned, .. } = stage;
         let formats: Vec<(&str, Format)> = inputs.iter().map(|input| (input.key, input.format)).collect();
         let clock = self.clock().clone();
@@ -67,7 +62,8 @@ impl Pipeline {
             Worker::Bundle(bundle) => {
                 for (key, sink) in bundle.sinks {
                     let input = inputs.iter().find(|input| input.key == key);
-                    let input = input.ok_or_else(|| unlike(format!("it built the end `{key}`, which is not joined")))?;
+                    let input =
+                        input.ok_or_else(|| unlike(format!("it built the end `{key}`, which is not joined")))?;
                     let end = format!("{name}.{key}");
                     self.add_any_sink(&end, find(outputs, input)?, input.link, sink, own_thread(input))?;
                 }
@@ -167,9 +163,7 @@ impl Pipeline {
 fn join<T: Item>(output: &Output<T>, choice: Option<LinkChoice>) -> Join<T> {
     match choice {
         None => Join::from(output),
-        Some(choice) => {
-            output.through(default_link::<T>().choosing(choice.policy, choice.items, choice.max_age))
-        }
+        Some(choice) => output.through(default_link::<T>().choosing(choice.policy, choice.items, choice.max_age)),
     }
 }
 

@@ -28,13 +28,7 @@ struct Place {
 }
 
 impl Stepped {
-    pub(crate) fn new(
-        tasks: Vec<Hosted>,
-        shared: Arc<Shared>,
-        clock: Clock,
-        hand: Hand,
-        figures: Figures,
-    ) -> Stepped {
+    pub(crate) fn new(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock, hand: Hand, figures: Figures) -> Stepped {
         let place = |hosted: Hosted| {
             // Takers were announced without a ring.
             hosted.signal.ring();

@@ -81,7 +81,6 @@ impl<T: Item> SourceTask<T> {
     pub(crate) fn new(source: Box<dyn Source<T>>, cx: Cx, outputs: Outputs<T>, seat: Seat) -> Self {
         SourceTask { source, cx, outputs, seat, rest: Rest::None, given: Default::default() }
     }
-
 }
 
 impl<T: Item> Task for SourceTask<T> {

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use millstream_core::error::Kind;
 use millstream_core::units::Bitrate;
-use millstream_core::{
-    AudioFrame, Control, Cx, Error, Layers, Next, Out, Result, Sink, Source, Stage, Timestamp, Utc,
-};
+use millstream_core::{AudioFrame, Control, Cx, Error, Layers, Next, Out, Result, Sink, Source, Stage, Timestamp, Utc};
 use millstream_pipeline::{Link, Pipeline, Running, Stepped};
 
 fn block(time: Timestamp) -> AudioFrame {
@@ -147,14 +145,15 @@ fn an_error_ends_all_and_names_its_stage() {
     for result in on_both(|p| {
         let source = p.source("source", ticking(1_000_000));
         let mut left = 3;
-        let broken = p.stage("encode", source.through(Link::block(FOUR)), move |block: AudioFrame, out: &mut Out<_>| {
-            left -= 1;
-            if left == 0 {
-                return Err(Error::fatal("gpu fell off"));
-            }
-            out.push(block);
-            Ok(())
-        });
+        let broken =
+            p.stage("encode", source.through(Link::block(FOUR)), move |block: AudioFrame, out: &mut Out<_>| {
+                left -= 1;
+                if left == 0 {
+                    return Err(Error::fatal("gpu fell off"));
+                }
+                out.push(block);
+                Ok(())
+            });
         p.sink("end", &broken, nowhere);
     }) {
         let error = result.unwrap_err();
@@ -166,7 +165,8 @@ fn an_error_ends_all_and_names_its_stage() {
 fn a_panic_is_an_error_that_names_its_stage_inline_too() {
     for result in on_both(|p| {
         let source = p.source("source", ticking(1_000_000));
-        let broken = p.inline("inline", &source, |_: AudioFrame, _: &mut Out<AudioFrame>| panic!("out of {}", "cheese"));
+        let broken =
+            p.inline("inline", &source, |_: AudioFrame, _: &mut Out<AudioFrame>| panic!("out of {}", "cheese"));
         p.inline_sink("end", &broken, nowhere);
     }) {
         let error = result.unwrap_err();

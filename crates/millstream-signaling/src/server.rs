@@ -33,9 +33,14 @@ pub(crate) fn bind(address: SocketAddr, stage: &str) -> Result<TcpListener> {
                 SocketAddr::new(ip, 8080),
             ),
             ErrorKind::AddrNotAvailable => {
-                format!("this machine has no address {ip}; use one it has, or bind = \"0.0.0.0:{port}\" for all of them")
+                format!(
+                    "this machine has no address {ip}; use one it has, or bind = \"0.0.0.0:{port}\" for all of them"
+                )
             }
-            _ => return Error::config(format!("cannot listen on {address}; choose another with bind = …")).caused_by(error),
+            _ => {
+                return Error::config(format!("cannot listen on {address}; choose another with bind = …"))
+                    .caused_by(error);
+            }
         };
         Error::config(message)
     })

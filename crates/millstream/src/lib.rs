@@ -38,3 +38,8 @@ pub use millstream_codec_vpx as vpx;
 pub use millstream_signaling as signaling;
 #[cfg(feature = "webrtc-rs")]
 pub use millstream_webrtc_rs as webrtc_rs;
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use millstream_core::descriptor::{Descriptor, Joined};
-use millstream_core::{Accepts, Bundle, Codec, Cx, Error, Format, Media, Result, RtpPackets, Sink, Worker};
+use millstream_core::{Accepts, Bundle, Clock, Codec, Cx, Error, Media, Result, RtpPackets, Sink, Worker};
 use millstream_webrtc::{Audience, AudienceSink, Engine};
 
 use crate::server::{self, Server};
@@ -22,59 +22,88 @@ pub fn descriptor(engine: &Engine) -> Descriptor {
         .optional_input("video", Accepts::Packets(Media::Video))
         .optional_input("audio", Accepts::Packets(Media::Audio))
         .light()
-        .build(move |options: Options, joined| open(options, &engine, joined))
+        .build(move |options: Options, joined| build(options, &engine, joined))
 }
 
-/// Opens the port, serves the page, and gives a bundle of the ends that were joined.
-///
-/// The port is free again once all of them are finished or dropped; viewers are told.
-///
-/// # Errors
-/// If the port cannot be had, nothing was joined, or the engine cannot send.
-pub fn open(options: Options, engine: &Engine, joined: &mut Joined<'_>) -> Result<Worker> {
-    if !engine.capabilities().send {
-        return Err(Error::config(format!("the engine `{}` cannot send media; use another engine", engine.name())));
-    }
-    let name = joined.name().to_owned();
-    let video = codec(joined, "video");
-    let audio = codec(joined, "audio");
-    let codecs: Vec<Codec> = video.into_iter().chain(audio).collect();
-    if codecs.is_empty() {
-        return Err(Error::config("there is nothing to show; give it `video = …` or `audio = …`"));
-    }
-    let listener = server::bind(options.bind.address(), &name)?;
-    let address = listener.local_addr().map_err(|error| Error::fatal("the page's port is gone").caused_by(error))?;
-
-    let audience = Audience::new(joined.clock().clone());
-    let video = video.map(|codec| audience.video_sink(codec)).transpose()?;
-    let audio = audio.map(|codec| audience.audio_sink(codec)).transpose()?;
-    let endpoint = Endpoint::new(Stream {
-        engine: engine.clone(),
-        audience,
-        clock: joined.clock().clone(),
-        codecs,
-        addresses: peer_addresses(address.ip()),
-        base: options.path.base().to_owned(),
-        max_viewers: options.max_viewers.get(),
-    });
-    let closing = Arc::clone(&endpoint);
-    let server = Server::start(&name, listener, http::routes(endpoint), async move { closing.close().await })?;
-    let server = Arc::new(server);
-    joined.notice(format!("http://{}{}/", to_open(address), options.path.base()));
-
+fn build(options: Options, engine: &Engine, joined: &mut Joined<'_>) -> Result<Worker> {
+    let codecs: Vec<Codec> = ["video", "audio"].iter().filter_map(|key| joined.input(key)?.codec()).collect();
+    let page = Page::open(joined.name(), options, engine, joined.clock(), &codecs)?;
+    joined.notice(page.address());
     let mut bundle = Bundle::new();
-    for (key, sink) in [("video", video), ("audio", audio)] {
-        if let Some(sink) = sink {
-            bundle = bundle.sink(key, End { sink, server: Some(Arc::clone(&server)) });
+    for (key, media) in [("video", Media::Video), ("audio", Media::Audio)] {
+        if let Some(end) = page.end(media) {
+            bundle = bundle.sink(key, end);
         }
     }
     Ok(Worker::Bundle(bundle))
 }
 
-fn codec(joined: &Joined<'_>, key: &str) -> Option<Codec> {
-    match joined.input(key) {
-        Some(Format::Packets(codec)) => Some(codec),
-        _ => None,
+/// An open page: its port is bound and it is served, and its ends wait to be joined.
+///
+/// The port is free again once the page and its ends are dropped or finished; viewers are told.
+pub struct Page {
+    address: String,
+    audience: Audience,
+    codecs: Vec<Codec>,
+    server: Arc<Server>,
+}
+
+impl Page {
+    /// Opens the port and serves a page of one stream with a track for each of `codecs`, at most one
+    /// for pictures and one for sound. Its thread and its errors call it `name`.
+    ///
+    /// # Errors
+    /// If the port cannot be had, if there is no codec or two of one kind, or if the engine cannot send.
+    pub fn open(name: &str, options: Options, engine: &Engine, clock: &Clock, codecs: &[Codec]) -> Result<Page> {
+        if !engine.capabilities().send {
+            return Err(Error::config(format!("the engine `{}` cannot send media; use another engine", engine.name())));
+        }
+        if codecs.is_empty() {
+            return Err(Error::config("there is nothing to show; give it `video = …` or `audio = …`"));
+        }
+        if codecs.len() == 2 && codecs[0].media == codecs[1].media || codecs.len() > 2 {
+            return Err(Error::config("a page shows at most one stream of pictures and one of sound"));
+        }
+        let listener = server::bind(options.bind.address(), name)?;
+        let bound = listener.local_addr().map_err(|error| Error::fatal("the page's port is gone").caused_by(error))?;
+        let audience = Audience::new(clock.clone());
+        let endpoint = Endpoint::new(Stream {
+            engine: engine.clone(),
+            audience: audience.clone(),
+            clock: clock.clone(),
+            codecs: codecs.to_vec(),
+            addresses: peer_addresses(bound.ip()),
+            base: options.path.base().to_owned(),
+            max_viewers: options.max_viewers.get(),
+        });
+        let closing = Arc::clone(&endpoint);
+        let server = Server::start(name, listener, http::routes(endpoint), async move { closing.close().await })?;
+        let address = format!("http://{}{}/", to_open(bound), options.path.base());
+        Ok(Page { address, audience, codecs: codecs.to_vec(), server: Arc::new(server) })
+    }
+
+    /// The address that a person opens on this machine.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The end that takes the pictures; `None` where there are none, or it was taken.
+    pub fn video(&self) -> Option<impl Sink<RtpPackets> + use<>> {
+        self.end(Media::Video)
+    }
+
+    /// The end that takes the sound; `None` where there is none, or it was taken.
+    pub fn audio(&self) -> Option<impl Sink<RtpPackets> + use<>> {
+        self.end(Media::Audio)
+    }
+
+    fn end(&self, media: Media) -> Option<End> {
+        let codec = *self.codecs.iter().find(|codec| codec.media == media)?;
+        let sink = match media {
+            Media::Video => self.audience.video_sink(codec),
+            Media::Audio => self.audience.audio_sink(codec),
+        };
+        Some(End { sink: sink.ok()?, server: Some(Arc::clone(&self.server)) })
     }
 }
 

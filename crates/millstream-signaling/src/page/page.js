@@ -37,7 +37,7 @@ async function connect() {
   if (shown.state !== "ended") say("connecting", "Connecting…");
   const current = (session = { pc: new RTCPeerConnection(), resource: null, tag: null, found: [], telling: false, over: false });
   const pc = (shown.pc = current.pc);
-  current.patience = setTimeout(() => lose(current, "lost"), PATIENCE_MS);
+  current.patience = setTimeout(() => lose(current, "lost", "No connection came about."), PATIENCE_MS);
   for (const kind of ["video", "audio"]) {
     const transceiver = pc.addTransceiver(kind, { direction: "recvonly" });
     askForCaptureTime(transceiver);
@@ -256,8 +256,9 @@ function inWords({ width, height, fps, kbps, latency }) {
 
 // Capture to delivery, by abs-capture-time; true as far as the clocks of both machines agree.
 function latency(pc) {
+  // The first one is the picture's.
   for (const receiver of pc.getReceivers()) {
-    const source = receiver.track.kind === "video" ? receiver.getSynchronizationSources()[0] : null;
+    const source = receiver.getSynchronizationSources()[0];
     if (source?.captureTimestamp === undefined) continue;
     const millis = source.timestamp + NTP_UNIX_MS - source.captureTimestamp - (source.senderCaptureTimeOffset ?? 0);
     if (millis > -50 && millis < 10000) return Math.max(0, millis);

@@ -9,9 +9,9 @@ use millstream_core::{Clock, Codec, Utc};
 use millstream_webrtc::{Audience, Engine, PeerOptions};
 use tokio::sync::{Semaphore, TryAcquireError};
 
+use super::id;
 use super::offer::Offer;
 use super::session::{self, Session};
-use super::id;
 use crate::problem::Problem;
 
 /// The media stream's name: browsers play the tracks of one stream in sync.
@@ -133,7 +133,8 @@ impl Endpoint {
             return Ok(());
         }
         let codecs: Vec<_> = self.stream.codecs.iter().map(Codec::mime).collect();
-        let detail = format!("the offer receives none of what is sent here: {}; offer to receive it", codecs.join(", "));
+        let detail =
+            format!("the offer receives none of what is sent here: {}; offer to receive it", codecs.join(", "));
         Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail))
     }
 

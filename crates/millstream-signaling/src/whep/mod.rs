@@ -35,7 +35,10 @@ pub(crate) fn routes(endpoint: Arc<Endpoint>) -> Router {
     let base = endpoint.base().to_owned();
     Router::new()
         .route(&format!("{base}/whep"), post(open).options(about_endpoint).fallback(only_open))
-        .route(&format!("{base}/whep/{{id}}"), patch(trickle).delete(leave).options(about_session).fallback(only_session))
+        .route(
+            &format!("{base}/whep/{{id}}"),
+            patch(trickle).delete(leave).options(about_session).fallback(only_session),
+        )
         .route_layer(map_response(cors))
         .with_state(endpoint)
 }

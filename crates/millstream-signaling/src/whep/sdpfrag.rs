@@ -24,7 +24,8 @@ pub(crate) struct Fragment {
 impl Fragment {
     /// Reads `body`, or says what is wrong with it.
     pub(crate) fn parse(body: &[u8]) -> Result<Fragment, Problem> {
-        let text = std::str::from_utf8(body).map_err(|_| bad("the body is not text; send an SDP fragment (RFC 8840)"))?;
+        let text =
+            std::str::from_utf8(body).map_err(|_| bad("the body is not text; send an SDP fragment (RFC 8840)"))?;
         let mut fragment = Fragment::default();
         let mut mid = None;
         for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
@@ -59,7 +60,12 @@ impl Fragment {
                     return Err(bad(format!("`{}` is no candidate (RFC 8839, section 5.1)", line.escape_debug())));
                 }
                 let ufrag = self.ufrags.last().cloned();
-                self.candidates.push(Candidate { candidate: attribute.to_owned(), mid: mid.clone(), line: None, ufrag });
+                self.candidates.push(Candidate {
+                    candidate: attribute.to_owned(),
+                    mid: mid.clone(),
+                    line: None,
+                    ufrag,
+                });
             }
             _ => {}
         }

@@ -55,7 +55,8 @@ impl Session {
         }
         for mut candidate in fragment.candidates {
             if let Some(mid) = &candidate.mid {
-                let unknown = || Problem::new(StatusCode::BAD_REQUEST, format!("the offer has no section with mid {mid}"));
+                let unknown =
+                    || Problem::new(StatusCode::BAD_REQUEST, format!("the offer has no section with mid {mid}"));
                 candidate.line = Some(self.offer.line_of(mid).ok_or_else(unknown)?);
             }
             self.tell(Some(candidate)).await?;
@@ -166,7 +167,8 @@ mod tests {
         fake.state(0, PeerState::Connected);
         let start = Instant::now();
         let gone = tokio::spawn(gone_for_good(peer.state()));
-        for (after, state) in [(60, PeerState::Disconnected), (10, PeerState::Connected), (60, PeerState::Disconnected)] {
+        for (after, state) in [(60, PeerState::Disconnected), (10, PeerState::Connected), (60, PeerState::Disconnected)]
+        {
             assert!(timeout(Duration::from_secs(after), std::future::pending::<()>()).await.is_err());
             fake.state(0, state);
         }

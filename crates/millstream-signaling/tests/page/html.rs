@@ -32,7 +32,9 @@ fn it_can_be_below_a_path() {
     for path in ["/garden", "/garden/"] {
         assert_eq!(page.ask("GET", path, &[], "").status, 200, "{path}");
     }
-    assert!(page.ask("GET", "/garden/status", &[], "").body.starts_with("{\"viewers\":0,\"max-viewers\":100,\"since\":"));
+    assert!(
+        page.ask("GET", "/garden/status", &[], "").body.starts_with("{\"viewers\":0,\"max-viewers\":100,\"since\":")
+    );
     page.ask("GET", "/", &[], "").is_problem(404, "the page is at /garden/ and WHEP at /garden/whep");
     let answer = page.ask("POST", "/garden/whep", &[("Content-Type", "application/sdp")], crate::fake::OFFER);
     assert!(answer.header("location").starts_with("/garden/whep/"), "{answer:?}");

@@ -58,7 +58,10 @@ fn one_of_two_media_is_enough() {
 #[test]
 fn a_body_that_is_too_long_is_not_kept() {
     let page = page(&[]);
-    let head = format!("POST /whep HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/sdp\r\n", page.address);
+    let head = format!(
+        "POST /whep HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/sdp\r\n",
+        page.address
+    );
     // A client that reads before it writes is answered before a byte of the body was sent.
     let mut stream = page.connect();
     stream.write_all(format!("{head}Content-Length: 10000000000\r\n\r\n").as_bytes()).unwrap();
