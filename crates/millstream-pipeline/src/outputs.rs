@@ -111,7 +111,11 @@ impl<T: Item> Outputs<T> {
 
     /// Whether every taker has everything so far.
     pub(crate) fn flush(&mut self) -> bool {
-        self.edges.iter_mut().fold(true, |all, edge| edge.flush() && all)
+        let mut all = true;
+        for edge in &mut self.edges {
+            all &= edge.flush();
+        }
+        all
     }
 
     /// Whether nothing is kept for any taker.
@@ -127,12 +131,14 @@ impl<T: Item> Outputs<T> {
 
     /// Ends every taker's input once it has everything; whether all are done.
     pub(crate) fn finish(&mut self) -> bool {
-        self.edges.iter_mut().fold(true, |all, edge| {
+        let mut all = true;
+        for edge in &mut self.edges {
             if !edge.finished {
                 edge.finished = edge.flush() && edge.consumer.finish();
             }
-            edge.finished && all
-        })
+            all &= edge.finished;
+        }
+        all
     }
 
     /// Lets those below hear their wishes and wakers, and takes in new takers.

@@ -46,7 +46,11 @@ impl Header {
             return Err("this is no IVF file; `ffmpeg -i INPUT -c:v libvpx OUTPUT.ivf` makes one".to_owned());
         }
         if (word(4), word(6)) != (0, HEADER as u16) {
-            return Err(format!("version {} with a header of {} bytes; what can be read is version 0", word(4), word(6)));
+            return Err(format!(
+                "version {} with a header of {} bytes; what can be read is version 0",
+                word(4),
+                word(6)
+            ));
         }
         let tick = Tick { numerator: long(20), denominator: long(16) };
         if tick.numerator == 0 || tick.denominator == 0 {

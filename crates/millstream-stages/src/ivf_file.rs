@@ -136,7 +136,9 @@ impl IvfFile {
                 self.round.first = ticks;
             } else if ticks < self.round.last {
                 let last = self.round.last;
-                return Err(self.fatal(format!("frame {number} is at tick {ticks}, before the last one at {last}; the file is damaged")));
+                return Err(self.fatal(format!(
+                    "frame {number} is at tick {ticks}, before the last one at {last}; the file is damaged"
+                )));
             }
             self.round.last = ticks;
         }
@@ -264,7 +266,10 @@ mod tests {
         let (frames, end) = play(&clip(b"VP80", &[5, 6, 7]), true, 100);
         end.unwrap();
         for (number, frame) in frames.iter().enumerate() {
-            assert_eq!((frame.time, frame.data[10]), (Timestamp::from_millis(40 + 40 * number as u64), number as u8 % 3));
+            assert_eq!(
+                (frame.time, frame.data[10]),
+                (Timestamp::from_millis(40 + 40 * number as u64), number as u8 % 3)
+            );
         }
         let (frames, _) = play(&clip(b"VP80", &[5]), true, 3);
         assert_eq!(frames[2].time, Timestamp::from_millis(120));

@@ -145,7 +145,8 @@ mod tests {
         assert_eq!((header.fourcc, header.size), (*b"VP80", (320, 240)));
         assert_eq!(bytes.len(), 32 + 4 * 16);
         assert_eq!(bytes[24..28], 9600u32.to_le_bytes());
-        let ticks: Vec<_> = bytes[32..].chunks(16).map(|frame| u64::from_le_bytes(frame[4..12].try_into().unwrap())).collect();
+        let ticks: Vec<_> =
+            bytes[32..].chunks(16).map(|frame| u64::from_le_bytes(frame[4..12].try_into().unwrap())).collect();
         assert_eq!(ticks, [0, 3600, 3601, 7200]);
         assert_eq!(bytes[32..36], 4u32.to_le_bytes());
         assert_eq!(bytes[44..48], [0, 0, 0, 2100u64 as u8]);

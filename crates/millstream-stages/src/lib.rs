@@ -1,5 +1,5 @@
-//! Stages that need no device, no codec library and no network: test picture, test tone, files,
-//! scaling, and an end for what nobody wants.
+//! Stages that need no device, no codec library and no network: test picture, test tone, files to
+//! read and to write, scaling, gain, a look at what passes, and an end for what nobody wants.
 //!
 //! | type | kind | does |
 //! |---|---|---|
@@ -7,7 +7,15 @@
 //! | [`test-audio`](test_audio) | source | a tone, or a beep at the start of each second |
 //! | [`y4m-file`](y4m_file) | source | raw video from a YUV4MPEG2 file |
 //! | [`wav-file`](wav_file) | source | raw sound from a WAVE file |
+//! | [`ivf-file`](ivf_file) | source | encoded video (VP8) from an IVF file |
+//! | [`ogg-opus-file`](ogg_opus_file) | source | encoded sound (Opus) from an Ogg file |
 //! | [`scale`](mod@scale) | stage | makes pictures larger or smaller |
+//! | [`gain`](mod@gain) | stage | makes sound louder, quieter or silent |
+//! | [`tap`](mod@tap) | stage | passes everything as it is, and says of each item what it is |
+//! | [`y4m-writer`](y4m_writer) | sink | raw video into a YUV4MPEG2 file |
+//! | [`wav-writer`](wav_writer) | sink | raw sound into a WAVE file |
+//! | [`ivf-writer`](ivf_writer) | sink | encoded video (VP8) into an IVF file |
+//! | [`ogg-opus-writer`](ogg_opus_writer) | sink | encoded sound (Opus) into an Ogg file |
 //! | [`null`] | sink | takes anything and drops it |
 //!
 //! Each module holds an options struct, which is what a pipeline declares and what a program fills
@@ -25,19 +33,34 @@
 //! # Ok::<(), millstream_core::Error>(())
 //! ```
 //!
-//! What is not here: capture devices, encoders, and writers of files.
+//! A writer opens its file when the pipeline is built, and replaces what it held once the first item
+//! comes. It writes what reaches it: a link before it that drops, drops from the file.
+//!
+//! What is not here: capture devices, encoders, and containers of several streams.
 
 #![forbid(unsafe_code)]
 
 mod file;
+pub mod gain;
+mod ivf;
+pub mod ivf_file;
+pub mod ivf_writer;
 pub mod null;
+mod ogg;
+pub mod ogg_opus_file;
+pub mod ogg_opus_writer;
+mod output;
 mod pace;
 pub mod scale;
+pub mod tap;
 pub mod test_audio;
 pub mod test_video;
 pub mod timecode;
+mod vp8;
 pub mod wav_file;
+pub mod wav_writer;
 pub mod y4m_file;
+pub mod y4m_writer;
 
 use millstream_core::Registry;
 
@@ -48,7 +71,15 @@ pub fn register(registry: &mut Registry) {
         test_audio::descriptor(),
         y4m_file::descriptor(),
         wav_file::descriptor(),
+        ivf_file::descriptor(),
+        ogg_opus_file::descriptor(),
         scale::descriptor(),
+        gain::descriptor(),
+        tap::descriptor(),
+        y4m_writer::descriptor(),
+        wav_writer::descriptor(),
+        ivf_writer::descriptor(),
+        ogg_opus_writer::descriptor(),
         null::descriptor(),
     ] {
         registry.add(descriptor);
@@ -69,7 +100,12 @@ mod tests {
         let mut registry = Registry::new();
         register(&mut registry);
         let names: Vec<_> = registry.iter().map(|descriptor| descriptor.name()).collect();
-        assert_eq!(names, ["null", "scale", "test-audio", "test-video", "wav-file", "y4m-file"]);
+        let sources = ["ivf-file", "ogg-opus-file", "test-audio", "test-video", "wav-file", "y4m-file"];
+        let stages = ["gain", "scale", "tap"];
+        let sinks = ["ivf-writer", "null", "ogg-opus-writer", "wav-writer", "y4m-writer"];
+        let mut all = [&sources[..], &stages, &sinks].concat();
+        all.sort_unstable();
+        assert_eq!(names, all);
         for descriptor in registry.iter() {
             let schema = descriptor.schema().to_value();
             for key in descriptor.option_keys() {
@@ -94,6 +130,16 @@ mod tests {
         read("y4m-file", &[("path", text("clip.y4m")), ("loop", Value::Bool(true))]).unwrap();
         read("scale", &[("width", Value::Integer(640))]).unwrap();
         read("null", &[]).unwrap();
+        read("gain", &[("gain", text("-6 dB")), ("mute", Value::Bool(true))]).unwrap();
+        read("gain", &[("gain", Value::Integer(-6))]).unwrap();
+        read("tap", &[("to", text("log")), ("every", Value::Integer(30))]).unwrap();
+        read("tap", &[("every", Value::Integer(0))]).unwrap_err();
+        read("ivf-file", &[("path", text("clip.ivf"))]).unwrap();
+        read("ogg-opus-file", &[("path", text("clip.ogg")), ("loop", Value::Bool(true))]).unwrap();
+        read("y4m-writer", &[("path", text("out.y4m")), ("fps", Value::Float(29.97))]).unwrap();
+        read("wav-writer", &[("path", text("out.wav")), ("format", text("f32"))]).unwrap();
+        read("ivf-writer", &[("path", text("out.ivf"))]).unwrap();
+        read("ogg-opus-writer", &[("path", text("out.ogg"))]).unwrap();
         let problems = read("wav-file", &[("lop", Value::Bool(true))]).unwrap_err();
         assert!(
             matches!(&problems[..], [Problem::UnknownKey { .. }, Problem::MissingKey { key: "path" }]),

@@ -121,7 +121,10 @@ mod tests {
         let error = Output::create(Path::new("no/such/a.wav")).unwrap_err();
         assert_eq!(error.kind(), Kind::Config);
         let words = error.to_string();
-        assert!(words.starts_with("cannot write no/such/a.wav: there is no folder no/such; make it first (from /"), "{words}");
+        assert!(
+            words.starts_with("cannot write no/such/a.wav: there is no folder no/such; make it first (from /"),
+            "{words}"
+        );
         let folder = std::env::temp_dir();
         let words = Output::create(&folder).unwrap_err().to_string();
         assert!(words.starts_with(&format!("cannot write {}: ", folder.display())), "{words}");

@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_sine_has_its_own_frequency_and_amplitude() {
-        let samples: Vec<f32> = (0..4800).map(|n| 0.5 * (n as f32 * 0.0575958653).sin()).collect();
+        let samples: Vec<f32> = (0..4800).map(|n| 0.5 * (n as f32 * 0.057_595_87).sin()).collect();
         assert_eq!(tone(&samples, 48_000, 10.0), 440.0);
         assert!((strength(&samples, 48_000, 440.0) - 0.5).abs() < 0.01);
     }

@@ -1,11 +1,12 @@
 //! `millstream run`: loads, says what was chosen and where to look, and runs until the end or Ctrl-C.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clap::Args;
 use millstream::core::units::Span;
-use millstream::{Pipeline, Running};
+use millstream::{Pipeline, Running, Stopper};
 
 use super::status::Status;
 use super::{Declared, Failure, terminal};
@@ -27,10 +28,11 @@ const REFRESH: Duration = Duration::from_millis(500);
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let (text, file, overrides) = options.declared.read()?;
+    let interrupt = Interrupt::listen();
     let pipeline = millstream::load(&text, &file, &overrides)?;
     introduce(&pipeline);
     let running = pipeline.spawn().map_err(Failure::Failed)?;
-    stop_on_interrupt(&running);
+    interrupt.stops(&running);
     watch(&running, options.limit);
     let statistics = running.statistics();
     let ended = running.wait();
@@ -55,19 +57,39 @@ fn introduce(pipeline: &Pipeline) {
     }
 }
 
-fn stop_on_interrupt(running: &Running) {
-    let stopper = running.stopper();
-    let told = AtomicBool::new(false);
-    let set = ctrlc::set_handler(move || {
-        if told.swap(true, Ordering::SeqCst) {
+/// Ctrl-C, from before anything is opened: whom to stop, once there is somebody.
+#[derive(Default)]
+struct Interrupt {
+    told: AtomicBool,
+    stopper: OnceLock<Stopper>,
+}
+
+impl Interrupt {
+    fn listen() -> Arc<Interrupt> {
+        let interrupt = Arc::<Interrupt>::default();
+        let listening = Arc::clone(&interrupt);
+        if let Err(error) = ctrlc::set_handler(move || listening.hear()) {
+            tracing::warn!("Ctrl-C will not stop cleanly: {error}");
+        }
+        interrupt
+    }
+
+    fn hear(&self) {
+        if self.told.swap(true, Ordering::SeqCst) {
             // Whoever asks twice does not want to wait; 130 is what shells give for an interrupt.
             std::process::exit(130);
         }
         terminal::say_error("stopping; once more to leave at once");
-        stopper.stop();
-    });
-    if let Err(error) = set {
-        tracing::warn!("Ctrl-C will not stop cleanly: {error}");
+        if let Some(stopper) = self.stopper.get() {
+            stopper.stop();
+        }
+    }
+
+    /// Stops `running` when told to, or at once if that was before.
+    fn stops(&self, running: &Running) {
+        if self.stopper.set(running.stopper()).is_ok() && self.told.load(Ordering::SeqCst) {
+            running.stop();
+        }
     }
 }
 
