@@ -27,6 +27,12 @@ impl Layers {
         self.0 & Layers::spatial(index).0 != 0
     }
 
+    /// The set without the spatial layer `index`.
+    #[must_use]
+    pub const fn without(self, index: u8) -> Layers {
+        Layers(self.0 & !Layers::spatial(index).0)
+    }
+
     /// Both sets together.
     #[must_use]
     pub const fn union(self, other: Layers) -> Layers {

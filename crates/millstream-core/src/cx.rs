@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 use crate::control::{Control, Upstream};
+use crate::input::InputId;
 use crate::time::{Clock, Timestamp, Utc};
 
 /// What a call may know and ask.
@@ -17,6 +18,15 @@ pub struct Cx {
     waker: Waker,
     upstream: Upstream,
     run: Run,
+    inputs: Vec<InputWay>,
+}
+
+/// The way to one of several inputs.
+#[derive(Debug)]
+struct InputWay {
+    input: InputId,
+    upstream: Upstream,
+    held: bool,
 }
 
 impl Cx {
@@ -30,7 +40,7 @@ impl Cx {
     /// What a runner makes for each stage: `waker` leads back to it, `upstream` to whoever feeds it,
     /// and all stages of a pipeline share one `run`.
     pub fn new(clock: Clock, waker: Waker, upstream: Upstream, run: Run) -> Cx {
-        Cx { clock, alarm: None, waker, upstream, run }
+        Cx { clock, alarm: None, waker, upstream, run, inputs: Vec::new() }
     }
 
     /// The time now, read from the pipeline's clock when called.
@@ -60,9 +70,24 @@ impl Cx {
         &self.waker
     }
 
-    /// Asks for `wish` upstream.
+    /// Asks for `wish` upstream; where there are several inputs, of all of them.
     pub fn ask(&self, wish: Control) {
         self.upstream.ask(wish);
+    }
+
+    /// Asks one of several inputs for `wish`. One that has left does not hear it.
+    pub fn ask_input(&self, input: InputId, wish: Control) {
+        if let Some(way) = self.inputs.iter().find(|way| way.input == input) {
+            way.upstream.ask(wish);
+        }
+    }
+
+    /// Stops delivery from one of several inputs, or lets it go on. What is held waits in its link,
+    /// whose policy then applies: so a muxer keeps inputs of different pace together.
+    pub fn hold(&mut self, input: InputId, hold: bool) {
+        if let Some(way) = self.inputs.iter_mut().find(|way| way.input == input) {
+            way.held = hold;
+        }
     }
 
     /// The way upstream, to be kept and used by any thread.
@@ -80,6 +105,31 @@ impl Cx {
         self.alarm
     }
 
+    /// Whether delivery from `input` is stopped. For runners and tests.
+    pub fn is_held(&self, input: InputId) -> bool {
+        self.inputs.iter().any(|way| way.input == input && way.held)
+    }
+
+    /// Notes that one of several inputs is there; `upstream` leads to it. For runners and tests.
+    pub fn join_input(&mut self, input: InputId, upstream: Upstream) {
+        self.inputs.push(InputWay { input, upstream, held: false });
+    }
+
+    /// Notes that one of several inputs has left. For runners.
+    pub fn leave_input(&mut self, input: InputId) {
+        self.inputs.retain(|way| way.input != input);
+    }
+
+    /// Hands what was asked of all inputs on to each. For runners of stages with several.
+    pub fn pass_on_wishes(&self) {
+        let Some(wishes) = self.upstream.take() else { return };
+        for wish in wishes.iter() {
+            for way in &self.inputs {
+                way.upstream.ask(wish);
+            }
+        }
+    }
+
     /// Takes the alarm if it is due at `now`. For runners.
     pub fn take_alarm(&mut self, now: Timestamp) -> bool {
         let due = self.alarm.is_some_and(|time| time <= now);
@@ -90,7 +140,8 @@ impl Cx {
     }
 }
 
-/// One run of a pipeline: when it started, and whether it is ending. Cloning shares it.
+/// One run of a pipeline, or of a part that was attached to it: when it started, and whether it is
+/// ending. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub struct Run(Arc<RunState>);
 
@@ -98,9 +149,17 @@ pub struct Run(Arc<RunState>);
 struct RunState {
     started: AtomicU64,
     stopping: AtomicBool,
+    whole: Option<Run>,
 }
 
 impl Run {
+    /// The run of a part of this one: it ends by itself, or with the whole.
+    #[must_use]
+    pub fn part(&self) -> Run {
+        let started = AtomicU64::new(self.started().as_nanos());
+        Run(Arc::new(RunState { started, stopping: AtomicBool::new(false), whole: Some(self.clone()) }))
+    }
+
     /// Says that the run starts at `time`.
     pub fn start(&self, time: Timestamp) {
         self.0.started.store(time.as_nanos(), Ordering::Release);
@@ -118,7 +177,7 @@ impl Run {
 
     /// Whether the end has come.
     pub fn is_stopping(&self) -> bool {
-        self.0.stopping.load(Ordering::Acquire)
+        self.0.stopping.load(Ordering::Acquire) || self.0.whole.as_ref().is_some_and(Run::is_stopping)
     }
 }
 

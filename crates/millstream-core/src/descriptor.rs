@@ -40,6 +40,9 @@ pub struct Input {
     pub accepts: Accepts,
     /// Whether the stage can do without.
     pub optional: bool,
+    /// Whether it takes any number of outputs, a list in TOML: the stage then takes
+    /// [`FromInput`](crate::FromInput), with inputs counted in the order in which they are written.
+    pub many: bool,
 }
 
 /// What an output gives.
@@ -174,14 +177,23 @@ impl Unbuilt {
     /// Adds an input that a bundle can do without.
     #[must_use]
     pub fn optional_input(mut self, key: &'static str, accepts: Accepts) -> Unbuilt {
-        self.0.inputs.push(Input { key, accepts, optional: true });
+        self.0.inputs.push(Input { key, accepts, optional: true, many: false });
         self
     }
 
     /// Adds an input.
     #[must_use]
     pub fn input(mut self, key: &'static str, accepts: Accepts) -> Unbuilt {
-        self.0.inputs.push(Input { key, accepts, optional: false });
+        self.0.inputs.push(Input { key, accepts, optional: false, many: false });
+        self
+    }
+
+    /// The input added last takes any number of outputs.
+    #[must_use]
+    pub fn many(mut self) -> Unbuilt {
+        if let Some(input) = self.0.inputs.last_mut() {
+            input.many = true;
+        }
         self
     }
 
@@ -252,6 +264,11 @@ impl<'a> Joined<'a> {
     /// What flows into the input `key`, if it is joined.
     pub fn input(&self, key: &str) -> Option<Format> {
         self.inputs.iter().find(|(joined, _)| *joined == key).map(|(_, format)| *format)
+    }
+
+    /// How many outputs are joined to the input `key`.
+    pub fn count(&self, key: &str) -> usize {
+        self.inputs.iter().filter(|(joined, _)| *joined == key).count()
     }
 
     /// Whether anybody takes the output `name`.

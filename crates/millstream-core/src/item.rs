@@ -1,6 +1,7 @@
 //! What every item tells a link: when it was captured, how large it is, and what hangs on it.
 
 use crate::format::Media;
+use crate::input::{FromInput, Received};
 use crate::time::Timestamp;
 use crate::worker::{AnySink, AnySource, AnyStage, StageFrom};
 use crate::{AudioFrame, EncodedFrame, MaybeSend, RtpPackets, Sink, Source, Stage, VideoFrame};
@@ -55,9 +56,13 @@ pub trait Item: Clone + MaybeSend + sealed::Sealed + Sized + 'static {
     #[doc(hidden)]
     fn any_sink(sink: Box<dyn Sink<Self>>) -> AnySink;
     #[doc(hidden)]
+    fn any_many_sink(sink: Box<dyn Sink<FromInput<Self>>>) -> AnySink;
+    #[doc(hidden)]
     fn any_stage(stage: StageFrom<Self>) -> AnyStage;
     #[doc(hidden)]
-    fn stage_from<I: Item>(stage: Box<dyn Stage<I, Self>>) -> StageFrom<I>;
+    fn any_many_stage(stage: StageFrom<FromInput<Self>>) -> AnyStage;
+    #[doc(hidden)]
+    fn stage_from<I: Received>(stage: Box<dyn Stage<I, Self>>) -> StageFrom<I>;
 }
 
 mod sealed {
@@ -69,17 +74,23 @@ mod sealed {
 }
 
 macro_rules! erasures {
-    ($variant:ident) => {
+    ($variant:ident, $many:ident) => {
         fn any_source(source: Box<dyn Source<Self>>) -> AnySource {
             AnySource::$variant(source)
         }
         fn any_sink(sink: Box<dyn Sink<Self>>) -> AnySink {
             AnySink::$variant(sink)
         }
+        fn any_many_sink(sink: Box<dyn Sink<FromInput<Self>>>) -> AnySink {
+            AnySink::$many(sink)
+        }
         fn any_stage(stage: StageFrom<Self>) -> AnyStage {
             AnyStage::$variant(stage)
         }
-        fn stage_from<I: Item>(stage: Box<dyn Stage<I, Self>>) -> StageFrom<I> {
+        fn any_many_stage(stage: StageFrom<FromInput<Self>>) -> AnyStage {
+            AnyStage::$many(stage)
+        }
+        fn stage_from<I: Received>(stage: Box<dyn Stage<I, Self>>) -> StageFrom<I> {
             StageFrom::$variant(stage)
         }
     };
@@ -94,7 +105,7 @@ impl Item for VideoFrame {
     fn size(&self) -> usize {
         self.byte_len()
     }
-    erasures!(Video);
+    erasures!(Video, ManyVideo);
 }
 
 impl Item for AudioFrame {
@@ -106,7 +117,7 @@ impl Item for AudioFrame {
     fn size(&self) -> usize {
         size_of_val(&self.samples[..])
     }
-    erasures!(Audio);
+    erasures!(Audio, ManyAudio);
 }
 
 impl Item for EncodedFrame {
@@ -126,7 +137,7 @@ impl Item for EncodedFrame {
     fn is_referred_to(&self) -> bool {
         self.codec.media == Media::Video && self.role != Role::Discardable
     }
-    erasures!(Encoded);
+    erasures!(Encoded, ManyEncoded);
 }
 
 impl Item for RtpPackets {
@@ -146,5 +157,5 @@ impl Item for RtpPackets {
     fn is_referred_to(&self) -> bool {
         self.codec.media == Media::Video && self.role != Role::Discardable
     }
-    erasures!(Packets);
+    erasures!(Packets, ManyPackets);
 }

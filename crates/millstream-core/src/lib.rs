@@ -53,6 +53,7 @@ pub mod descriptor;
 mod encoded;
 pub mod error;
 mod format;
+mod input;
 mod item;
 pub mod options;
 mod packets;
@@ -71,6 +72,9 @@ pub use descriptor::{Descriptor, Joined};
 pub use encoded::EncodedFrame;
 pub use error::{Error, Result};
 pub use format::{Accepts, Codec, Format, Media, OPUS, VP8};
+#[doc(hidden)]
+pub use input::Received;
+pub use input::{FromInput, InputEvent, InputId};
 pub use item::{Item, Layer, Role};
 pub use packets::{RtpHeader, RtpPackets};
 pub use pool::{Buffer, ByteRing, Pool};

@@ -1,5 +1,6 @@
 //! A built stage whose types have been erased, and matched again by whoever joins it.
 
+use crate::input::FromInput;
 use crate::item::Item;
 use crate::{AudioFrame, EncodedFrame, RtpPackets, Sink, Source, Stage, VideoFrame};
 
@@ -25,6 +26,14 @@ pub enum AnySink {
     Encoded(Box<dyn Sink<EncodedFrame>>),
     /// Takes RTP packets.
     Packets(Box<dyn Sink<RtpPackets>>),
+    /// Takes raw pictures of several inputs.
+    ManyVideo(Box<dyn Sink<FromInput<VideoFrame>>>),
+    /// Takes raw sound of several inputs.
+    ManyAudio(Box<dyn Sink<FromInput<AudioFrame>>>),
+    /// Takes encoded frames of several inputs.
+    ManyEncoded(Box<dyn Sink<FromInput<EncodedFrame>>>),
+    /// Takes RTP packets of several inputs.
+    ManyPackets(Box<dyn Sink<FromInput<RtpPackets>>>),
 }
 
 /// A stage, by what it takes.
@@ -37,6 +46,14 @@ pub enum AnyStage {
     Encoded(StageFrom<EncodedFrame>),
     /// Takes RTP packets.
     Packets(StageFrom<RtpPackets>),
+    /// Takes raw pictures of several inputs.
+    ManyVideo(StageFrom<FromInput<VideoFrame>>),
+    /// Takes raw sound of several inputs.
+    ManyAudio(StageFrom<FromInput<AudioFrame>>),
+    /// Takes encoded frames of several inputs.
+    ManyEncoded(StageFrom<FromInput<EncodedFrame>>),
+    /// Takes RTP packets of several inputs.
+    ManyPackets(StageFrom<FromInput<RtpPackets>>),
 }
 
 /// A stage that takes `I`, by what it gives.
@@ -74,9 +91,19 @@ impl Worker {
         Worker::Stage(I::any_stage(O::stage_from(Box::new(stage))))
     }
 
+    /// A stage with several inputs of one kind.
+    pub fn many_stage<I: Item, O: Item>(stage: impl Stage<FromInput<I>, O> + 'static) -> Worker {
+        Worker::Stage(I::any_many_stage(O::stage_from(Box::new(stage))))
+    }
+
     /// A sink.
     pub fn sink<T: Item>(sink: impl Sink<T> + 'static) -> Worker {
         Worker::Sink(T::any_sink(Box::new(sink)))
+    }
+
+    /// A sink with several inputs of one kind.
+    pub fn many_sink<T: Item>(sink: impl Sink<FromInput<T>> + 'static) -> Worker {
+        Worker::Sink(T::any_many_sink(Box::new(sink)))
     }
 }
 

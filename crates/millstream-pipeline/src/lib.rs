@@ -46,9 +46,12 @@
 
 #![forbid(unsafe_code)]
 
+mod branch;
 pub mod declare;
 mod faults;
+mod gap;
 mod link;
+mod many;
 mod node;
 mod outputs;
 mod pipeline;
@@ -60,6 +63,8 @@ mod stats;
 mod stepped;
 mod task;
 
+pub use branch::Branch;
+pub use many::Inputs;
 pub use pipeline::{Join, Output, Pipeline, default_link};
 pub use policy::{Link, Policy};
 pub use running::{Running, Stopper};

@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millstream_core::{Clock, Control, Item, Layers, Role, Timestamp, Upstream};
+use millstream_core::{Clock, Control, Item, Role, Timestamp, Upstream};
 
+use crate::gap::Gap;
 use crate::outputs::Consumer;
 use crate::policy::{Link, Policy};
 use crate::signal::Signal;
@@ -25,8 +26,8 @@ struct Shared<T> {
 
 struct State<T> {
     waiting: VecDeque<(T, Timestamp)>,
-    /// A frame was dropped that the next ones refer to: nothing is taken in until a decoder can start.
-    gap: bool,
+    /// What newcomers cannot be decoded, because of what was dropped.
+    gap: Gap,
     /// The producer gives nothing any more.
     ended: bool,
     /// The consumer takes nothing any more.
@@ -60,7 +61,7 @@ pub(crate) fn link<T: Item>(
         link,
         state: Mutex::new(State {
             waiting: VecDeque::with_capacity(link.items.get()),
-            gap: false,
+            gap: Gap::default(),
             ended: false,
             closed: false,
         }),
@@ -84,30 +85,40 @@ impl<T: Item> Shared<T> {
         self.counts.most_waiting.raise_to(state.waiting.len() as u64);
     }
 
-    /// Opens a gap: from here on only a frame to start from is taken in.
-    fn open_gap(&self, state: &mut State<T>) {
-        if !state.gap {
-            state.gap = true;
+    /// Notes that `item`, the newest, was dropped.
+    fn dropped_newest(&self, state: &mut State<T>, item: &T) {
+        if state.gap.dropped(item) {
             self.counts.gaps.add(1);
         }
-        self.upstream.ask(Control::KeyFrame(Layers::ALL));
+        self.want_key_frame(item);
+    }
+
+    fn want_key_frame(&self, item: &T) {
+        if item.is_referred_to() {
+            self.upstream.ask(Control::KeyFrame(Gap::wanted(item.layer())));
+        }
     }
 
     /// Removes the oldest item, and behind it what cannot be decoded without it.
     fn drop_front(&self, state: &mut State<T>) {
         let Some((dropped, _)) = state.waiting.pop_front() else { return };
-        if dropped.role() == Role::Discardable {
+        if !dropped.is_referred_to() {
             return;
         }
-        while let Some((next, _)) = state.waiting.front() {
-            if next.role() == Role::Start {
-                return;
+        let mut gap = Gap::default();
+        gap.dropped(&dropped);
+        state.waiting.retain(|(waiting, _)| {
+            let decodable = gap.lets_through(waiting);
+            if !decodable {
+                self.counts.dropped_gap.add(1);
             }
-            state.waiting.pop_front();
-            self.counts.dropped_gap.add(1);
-        }
-        if dropped.is_referred_to() {
-            self.open_gap(state);
+            decodable
+        });
+        // What is still closed at the end of the queue is closed for newcomers.
+        if gap != Gap::default() {
+            self.counts.gaps.add(1);
+            state.gap.merge(&gap);
+            self.want_key_frame(&dropped);
         }
     }
 
@@ -127,9 +138,7 @@ impl<T: Item> Shared<T> {
         }
         self.counts.dropped_full.add(1);
         if self.link.policy == Policy::DropNewest {
-            if item.is_referred_to() {
-                self.open_gap(state);
-            }
+            self.dropped_newest(state, item);
             return false;
         }
         if let Some(index) = state.waiting.iter().position(|(waiting, _)| waiting.role() == Role::Discardable) {
@@ -163,14 +172,18 @@ impl<T: Item> Consumer<T> for Entry<T> {
         }
         let now = shared.clock.now();
         shared.drop_late(&mut state, now);
-        if shared.link.policy != Policy::Block && !shared.make_room(&mut state, &item) {
-            return;
-        }
-        if state.gap && item.role() != Role::Start {
+        // Asked twice: nothing makes room for what cannot be decoded, and making room may close a layer.
+        if !state.gap.lets_through(&item) {
             shared.counts.dropped_gap.add(1);
             return;
         }
-        state.gap = false;
+        if shared.link.policy != Policy::Block && !shared.make_room(&mut state, &item) {
+            return;
+        }
+        if !state.gap.lets_through(&item) {
+            shared.counts.dropped_gap.add(1);
+            return;
+        }
         state.waiting.push_back((item, now));
         shared.note_waiting(&state);
         drop(state);
@@ -185,6 +198,11 @@ impl<T: Item> Consumer<T> for Entry<T> {
 
     fn gone(&self) -> bool {
         self.0.state().closed
+    }
+
+    fn discard(&mut self, _: T) {
+        self.0.counts.entered.add(1);
+        self.0.counts.dropped_closed.add(1);
     }
 }
 
@@ -310,6 +328,35 @@ mod tests {
             [&bench.counts.dropped_full, &bench.counts.dropped_gap, &bench.counts.gaps].map(|count| count.value());
         assert_eq!(counts, [1, 5, 1]);
         assert_eq!(bench.counts.entered.value(), 8);
+    }
+
+    #[test]
+    fn a_start_that_finds_the_link_full_takes_the_place_of_all_and_opens_it() {
+        let mut bench = bench(Link::drop_oldest(items(2)));
+        bench.entry.take(video(0, Role::Start));
+        bench.entry.take(video(1, Role::Reference));
+        bench.entry.take(video(2, Role::Start));
+        bench.entry.take(video(3, Role::Reference));
+        assert_eq!(drain(&bench), [2, 3]);
+    }
+
+    #[test]
+    fn a_dropped_upper_layer_leaves_the_lower_one_alone() {
+        let mut bench = bench(Link { policy: Policy::DropNewest, ..Link::drop_oldest(items(2)) });
+        let layered =
+            |number, spatial, role| EncodedFrame { layer: Layer { spatial, temporal: 0 }, ..video(number, role) };
+        bench.entry.take(layered(0, 0, Role::Start));
+        bench.entry.take(layered(1, 1, Role::Start));
+        bench.entry.take(layered(2, 1, Role::Reference));
+        assert_eq!(drain(&bench), [0, 1]);
+        bench.entry.take(layered(3, 0, Role::Reference));
+        bench.entry.take(layered(4, 1, Role::Reference));
+        assert_eq!(drain(&bench), [3]);
+        bench.entry.take(layered(5, 1, Role::Start));
+        bench.entry.take(layered(6, 1, Role::Reference));
+        assert_eq!(drain(&bench), [5, 6]);
+        let wishes: Vec<_> = bench.upstream.take().unwrap().iter().collect();
+        assert_eq!(wishes, [Control::KeyFrame(millstream_core::Layers::ALL.without(0))]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::error::Kind;
-use millstream_core::{Clock, Cx, Error, Item, Out, Result, Sink, Stage, Timestamp};
+use millstream_core::{Clock, Cx, Error, Item, Out, Received, Result, Sink, Stage, Timestamp};
 
 use crate::faults::panicked;
 use crate::outputs::{Consumer, Outputs};
@@ -23,6 +23,8 @@ pub(crate) struct Seat {
     pub(crate) clock: Clock,
     /// Whether calls are timed.
     pub(crate) timed: bool,
+    /// Whether what was lost may be asked for again: of sources.
+    pub(crate) reopens: bool,
 }
 
 /// How a call went.
@@ -30,6 +32,8 @@ pub(crate) enum Called<R> {
     Well(R),
     /// The item was no good; the next may be.
     Skipped,
+    /// A source lost what it stands on, which may come back.
+    Lost,
     /// The stage is done for.
     Failed,
 }
@@ -50,6 +54,11 @@ impl Seat {
                 tracing::warn!("{}: {error}; skipped", self.name);
                 Called::Skipped
             }
+            Err(error) if error.kind() == Kind::Lost && self.reopens => {
+                self.counts.lost.add(1);
+                tracing::warn!("{}: {error}", self.name);
+                Called::Lost
+            }
             Err(error) => {
                 self.fail(error);
                 Called::Failed
@@ -62,10 +71,11 @@ impl Seat {
         self.shared.stop();
     }
 
-    pub(crate) fn count_in<T: Item>(&self, item: &T) {
+    pub(crate) fn count_in(&self, received: &impl Received) {
+        let Some((time, size)) = received.measure() else { return };
         self.counts.items_in.add(1);
-        self.counts.bytes_in.add(item.size() as u64);
-        self.note_age(item);
+        self.counts.bytes_in.add(size as u64);
+        self.note_age(time);
     }
 
     pub(crate) fn count_out<T: Item>(&self, item: &T) {
@@ -73,9 +83,9 @@ impl Seat {
         self.counts.bytes_out.add(item.size() as u64);
     }
 
-    pub(crate) fn note_age<T: Item>(&self, item: &T) {
+    pub(crate) fn note_age(&self, time: Timestamp) {
         if self.timed {
-            self.counts.latency.note(self.clock.now().since(item.time()));
+            self.counts.latency.note(self.clock.now().since(time));
         }
     }
 }
@@ -97,7 +107,7 @@ pub(crate) struct StageNode<I, O> {
     life: Life,
 }
 
-impl<I: Item, O: Item> StageNode<I, O> {
+impl<I: Received, O: Item> StageNode<I, O> {
     pub(crate) fn new(stage: Box<dyn Stage<I, O>>, cx: Cx, outputs: Outputs<O>, seat: Seat) -> Self {
         StageNode { stage, out: Out::new(cx), outputs, seat, life: Life::Running }
     }
@@ -127,7 +137,7 @@ impl<I: Item, O: Item> StageNode<I, O> {
     }
 }
 
-impl<I: Item, O: Item> Consumer<I> for StageNode<I, O> {
+impl<I: Received, O: Item> Consumer<I> for StageNode<I, O> {
     fn ready(&mut self) -> bool {
         self.outputs.flush()
     }
@@ -175,6 +185,10 @@ impl<I: Item, O: Item> Consumer<I> for StageNode<I, O> {
         }
     }
 
+    fn cx(&mut self) -> Option<&mut Cx> {
+        Some(&mut self.out)
+    }
+
     fn alarm(&self) -> Option<Timestamp> {
         let own = if self.life == Life::Running && self.outputs.is_flushed() { self.out.alarm() } else { None };
         [own, self.outputs.alarm()].into_iter().flatten().min()
@@ -189,7 +203,7 @@ pub(crate) struct SinkNode<T> {
     done: bool,
 }
 
-impl<T: Item> SinkNode<T> {
+impl<T: Received> SinkNode<T> {
     pub(crate) fn new(sink: Box<dyn Sink<T>>, cx: Cx, seat: Seat) -> Self {
         SinkNode { sink, cx, seat, done: false }
     }
@@ -201,7 +215,7 @@ impl<T: Item> SinkNode<T> {
     }
 }
 
-impl<T: Item> Consumer<T> for SinkNode<T> {
+impl<T: Received> Consumer<T> for SinkNode<T> {
     fn ready(&mut self) -> bool {
         true
     }
@@ -230,6 +244,10 @@ impl<T: Item> Consumer<T> for SinkNode<T> {
         if (self.seat.woken.heard() || due) && !self.done {
             self.call(|sink, cx| sink.wake(cx));
         }
+    }
+
+    fn cx(&mut self) -> Option<&mut Cx> {
+        Some(&mut self.cx)
     }
 
     fn alarm(&self) -> Option<Timestamp> {

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 use millstream_core::units::{Bitrate, FrameRate};
-use millstream_core::{Control, Item, Timestamp, Upstream, Wishes};
+use millstream_core::{Control, Cx, Item, Timestamp, Upstream, Wishes};
 
 /// Whoever takes items on the producer's thread: a link's entry, or a stage that runs inline.
 pub(crate) trait Consumer<T>: Send {
@@ -19,6 +20,14 @@ pub(crate) trait Consumer<T>: Send {
     fn gone(&self) -> bool;
     /// Hears wishes and wakers, its own and those below it.
     fn attend(&mut self) {}
+    /// Counts an item that it will never get, because it is let go of.
+    fn discard(&mut self, item: T) {
+        let _ = item;
+    }
+    /// What its stage may know and ask, where it is a stage.
+    fn cx(&mut self) -> Option<&mut Cx> {
+        None
+    }
     /// The earliest alarm, its own or below it.
     fn alarm(&self) -> Option<Timestamp> {
         None
@@ -32,6 +41,32 @@ pub(crate) struct Edge<T> {
     upstream: Upstream,
     asked: Asked,
     finished: bool,
+    leave: Arc<Leave>,
+}
+
+/// How a taker is detached while running: somebody wishes it, the producer does it.
+#[derive(Debug)]
+pub(crate) struct Leave {
+    wished: AtomicBool,
+    done: AtomicBool,
+    /// Who is told when it is done.
+    told: Waker,
+}
+
+impl Leave {
+    pub(crate) fn new(told: Waker) -> Arc<Leave> {
+        Arc::new(Leave { wished: AtomicBool::new(false), done: AtomicBool::new(false), told })
+    }
+
+    /// Wishes it. Whoever calls rings the producer's task.
+    pub(crate) fn wish(&self) {
+        self.wished.store(true, Ordering::Release);
+    }
+
+    /// Whether the producer has let go.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
 }
 
 /// The standing wishes of one taker.
@@ -45,8 +80,32 @@ struct Asked {
 }
 
 impl<T> Edge<T> {
-    pub(crate) fn new(consumer: Box<dyn Consumer<T>>, upstream: Upstream) -> Edge<T> {
-        Edge { consumer, pending: VecDeque::new(), upstream, asked: Asked::default(), finished: false }
+    pub(crate) fn new(consumer: Box<dyn Consumer<T>>, upstream: Upstream, leave: &Arc<Leave>) -> Edge<T> {
+        Edge {
+            consumer,
+            pending: VecDeque::new(),
+            upstream,
+            asked: Asked::default(),
+            finished: false,
+            leave: Arc::clone(leave),
+        }
+    }
+
+    /// Lets go of what did not fit, and of the taker once it has finished; whether it has.
+    fn has_left(&mut self) -> bool {
+        if !self.leave.wished.load(Ordering::Acquire) {
+            return false;
+        }
+        // Whoever leaves does not keep the others waiting.
+        self.discard_pending();
+        self.finished = self.finished || self.consumer.finish();
+        self.finished
+    }
+
+    fn discard_pending(&mut self) {
+        for item in self.pending.drain(..) {
+            self.consumer.discard(item);
+        }
     }
 
     /// Hands over what did not fit; whether nothing is left.
@@ -82,19 +141,24 @@ impl<T> Mailbox<T> {
 pub(crate) struct Outputs<T> {
     edges: Vec<Edge<T>>,
     mailbox: Arc<Mailbox<T>>,
-    /// Whether there ever was a taker: an output that lost all of them is done, one that has none yet is not.
-    joined: bool,
+}
+
+impl<T> Drop for Edge<T> {
+    fn drop(&mut self) {
+        self.discard_pending();
+        self.leave.done.store(true, Ordering::Release);
+        self.leave.told.wake_by_ref();
+    }
 }
 
 impl<T: Item> Outputs<T> {
     pub(crate) fn new(mailbox: &Arc<Mailbox<T>>) -> Outputs<T> {
-        Outputs { edges: Vec::new(), mailbox: Arc::clone(mailbox), joined: false }
+        Outputs { edges: Vec::new(), mailbox: Arc::clone(mailbox) }
     }
 
     fn open_mailbox(&mut self) {
         if self.mailbox.full.swap(false, Ordering::AcqRel) {
             self.edges.append(&mut self.mailbox.edges.lock().unwrap_or_else(PoisonError::into_inner));
-            self.joined = true;
         }
     }
 
@@ -123,10 +187,12 @@ impl<T: Item> Outputs<T> {
         self.edges.iter().all(|edge| edge.pending.is_empty())
     }
 
-    /// Whether all takers are gone. Lets go of those that are.
+    /// Whether all takers are gone by themselves. Lets go of those that are. An output from which
+    /// takers were detached waits for others.
     pub(crate) fn gone(&mut self) -> bool {
+        let before = self.edges.len();
         self.edges.retain(|edge| !edge.consumer.gone());
-        self.joined && self.edges.is_empty()
+        before > 0 && self.edges.is_empty()
     }
 
     /// Ends every taker's input once it has everything; whether all are done.
@@ -141,12 +207,13 @@ impl<T: Item> Outputs<T> {
         all
     }
 
-    /// Lets those below hear their wishes and wakers, and takes in new takers.
+    /// Lets those below hear their wishes and wakers, takes in new takers, and lets go of those that leave.
     pub(crate) fn attend(&mut self) {
         self.open_mailbox();
         for edge in &mut self.edges {
             edge.consumer.attend();
         }
+        self.edges.retain_mut(|edge| !edge.has_left());
     }
 
     pub(crate) fn alarm(&self) -> Option<Timestamp> {

@@ -3,20 +3,25 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 use std::time::Duration;
 
-use millstream_core::{Clock, Cx, Error, Hand, Item, Media, Result, Sink, Source, Stage, Timestamp, Upstream, Utc};
+use millstream_core::{
+    Clock, Cx, Error, FromInput, Hand, InputId, Item, Media, Received, Result, Run, Sink, Source, Stage, Timestamp,
+    Upstream, Utc,
+};
 
-use crate::link::link;
+use crate::branch::Branch;
+use crate::link::{Exit, link};
+use crate::many::{Announced, Inputs, ManyTask};
 use crate::node::{Seat, SinkNode, StageNode};
-use crate::outputs::{Consumer, Edge, Mailbox, Outputs};
+use crate::outputs::{Consumer, Edge, Leave, Mailbox, Outputs};
 use crate::policy::{Link, Policy};
 use crate::running::{Running, Shared};
 use crate::signal::{Signal, Woken};
-use crate::stats::Figures;
 use crate::stepped::Stepped;
-use crate::task::{Hosted, LinkTask, SourceTask};
+use crate::task::{Hosted, LinkTask, SourceTask, Task};
 
 /// Stages, joined and not yet running.
 pub struct Pipeline {
@@ -25,8 +30,15 @@ pub struct Pipeline {
     hand: Option<Hand>,
     start: Option<Timestamp>,
     shared: Arc<Shared>,
+    /// That of the whole, or of the part that is being attached.
+    run: Run,
+    aborted: Arc<AtomicBool>,
     tasks: Vec<Hosted>,
-    figures: Figures,
+    joins: Vec<(Arc<Leave>, Arc<Signal>)>,
+    /// The task that hosts each stage, by its bell.
+    homes: Vec<(Arc<str>, Arc<Signal>)>,
+    /// The place of its first stage.
+    first: usize,
     timed: bool,
     notices: Vec<(String, String)>,
     wrong: Option<Error>,
@@ -98,18 +110,41 @@ impl Pipeline {
     }
 
     fn on(name: String, clock: Clock, hand: Option<Hand>) -> Pipeline {
+        let shared = Arc::<Shared>::default();
+        Pipeline { name, hand, run: shared.run.clone(), ..Pipeline::part_of(&shared, &clock) }
+    }
+
+    /// An empty part of the pipeline that shares `shared`.
+    pub(crate) fn part_of(shared: &Arc<Shared>, clock: &Clock) -> Pipeline {
         Pipeline {
-            name,
-            clock,
-            hand,
+            name: String::new(),
+            clock: clock.clone(),
+            hand: None,
             start: None,
-            shared: Arc::default(),
+            shared: Arc::clone(shared),
+            run: shared.run.part(),
+            aborted: Arc::default(),
             tasks: Vec::new(),
-            figures: Figures::default(),
+            joins: Vec::new(),
+            homes: Vec::new(),
+            first: shared.figures().places(),
             timed: true,
             notices: Vec::new(),
             wrong: None,
         }
+    }
+
+    /// The tasks of a part, and how it is detached. Nothing of it stays if it is wrong.
+    pub(crate) fn into_part(mut self) -> Result<(Vec<Hosted>, Branch)> {
+        let places = self.first..self.shared.figures().places();
+        let branch =
+            Branch::new(&self.shared, self.run.clone(), self.joins, &self.tasks, Arc::clone(&self.aborted), places);
+        if let Some(error) = self.wrong.take() {
+            branch.detach();
+            branch.forget();
+            return Err(error);
+        }
+        Ok((self.tasks, branch))
     }
 
     /// The same pipeline without timing each call: no busy time and no latency in its statistics,
@@ -187,6 +222,31 @@ impl Pipeline {
         self.add_sink(name, input.into(), Box::new(sink), false);
     }
 
+    /// Adds a stage with several inputs, on a thread of its own: its inputs, to be joined with
+    /// [`join`](Pipeline::join), and what it gives.
+    pub fn many_stage<I: Item, O: Item>(
+        &mut self,
+        name: &str,
+        stage: impl Stage<FromInput<I>, O> + 'static,
+    ) -> (Inputs<I>, Output<O>) {
+        self.add_many_stage(name, Box::new(stage))
+    }
+
+    /// Adds a sink with several inputs, on a thread of its own.
+    pub fn many_sink<T: Item>(&mut self, name: &str, sink: impl Sink<FromInput<T>> + 'static) -> Inputs<T> {
+        self.add_many_sink(name, Box::new(sink))
+    }
+
+    /// Joins an output to a stage with several inputs.
+    pub fn join<T: Item>(&mut self, inputs: &Inputs<T>, input: impl Into<Join<T>>) -> InputId {
+        let join = input.into();
+        let announced = inputs.announced();
+        let upstream = Upstream::new(join.output.signal.waker());
+        let (stage, signal) = (Arc::clone(&announced.stage), Arc::clone(&announced.signal));
+        let exit = self.link(&stage, join, &signal, upstream.clone());
+        announced.post(exit, upstream)
+    }
+
     /// Starts it on threads.
     ///
     /// # Errors
@@ -201,7 +261,7 @@ impl Pipeline {
             ));
         }
         self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
-        Running::spawn(self.tasks, self.shared, self.clock, self.figures)
+        Running::spawn(self.tasks, self.shared, self.clock)
     }
 
     /// Makes it ready to be stepped in virtual time.
@@ -219,12 +279,26 @@ impl Pipeline {
             Error::config("this pipeline was made for real time; spawn it, or make it with Pipeline::in_virtual_time")
         })?;
         self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
-        Ok(Stepped::new(self.tasks, self.shared, self.clock, hand, self.figures))
+        Ok(Stepped::new(self.tasks, self.shared, self.clock, hand))
+    }
+
+    /// Has the stage `name` be busy with each item for as long as `cost` says, told how many it had
+    /// before, so that queues fill in virtual time. Its item is taken and worked on at the beginning of that
+    /// time. An inline stage keeps its host busy. In real time it has no effect: there work takes time by itself.
+    ///
+    /// # Panics
+    /// If no stage is called that.
+    pub fn cost(&mut self, stage: &str, cost: impl FnMut(u64) -> Duration + Send + 'static) {
+        let home = self.homes.iter().find(|(name, _)| &**name == stage);
+        let (_, signal) = home.unwrap_or_else(|| panic!("no stage is called `{stage}`"));
+        let host = self.tasks.iter_mut().find(|task| Arc::ptr_eq(&task.signal, signal));
+        host.expect("every stage has a host").costs.push((Box::new(cost), 0));
     }
 
     pub(crate) fn add_source<T: Item>(&mut self, name: &str, source: Box<dyn Source<T>>, blocking: bool) -> Output<T> {
         let signal = self.new_signal();
-        let (seat, output) = (self.seat(name, &signal), new_output(name, &signal));
+        let output = self.new_output(name, &signal);
+        let seat = Seat { reopens: true, ..self.seat(&output.stage, &signal) };
         let cx = self.cx(&seat, Upstream::default());
         let task = SourceTask::new(source, cx, Outputs::new(&output.mailbox), seat);
         self.host(&output.stage, &signal, Box::new(task), blocking);
@@ -239,24 +313,65 @@ impl Pipeline {
         own_thread: bool,
     ) -> Output<O> {
         let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
-        let (seat, output) = (self.seat(name, &signal), new_output(name, &signal));
         let upstream = Upstream::new(join.output.signal.waker());
-        let cx = self.cx(&seat, upstream.clone());
-        let node = StageNode::new(stage, cx, Outputs::new(&output.mailbox), seat);
-        self.join(&output.stage, join, &signal, upstream, Box::new(node), own_thread);
+        let (node, output) = self.node(name, stage, &signal, upstream.clone());
+        self.join_one(&output.stage, join, &signal, upstream, Box::new(node), own_thread);
         output
     }
 
     pub(crate) fn add_sink<T: Item>(&mut self, name: &str, join: Join<T>, sink: Box<dyn Sink<T>>, own_thread: bool) {
         let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
-        let seat = self.seat(name, &signal);
+        let name = self.named(name, &signal);
+        let seat = self.seat(&name, &signal);
         let upstream = Upstream::new(join.output.signal.waker());
         let node = SinkNode::new(sink, self.cx(&seat, upstream.clone()), seat);
-        self.join(&Arc::from(name), join, &signal, upstream, Box::new(node), own_thread);
+        self.join_one(&name, join, &signal, upstream, Box::new(node), own_thread);
+    }
+
+    pub(crate) fn add_many_stage<I: Item, O: Item>(
+        &mut self,
+        name: &str,
+        stage: Box<dyn Stage<FromInput<I>, O>>,
+    ) -> (Inputs<I>, Output<O>) {
+        let signal = self.new_signal();
+        let (node, output) = self.node(name, stage, &signal, Upstream::new(signal.waker()));
+        (self.gather(&output.stage, &signal, Box::new(node)), output)
+    }
+
+    pub(crate) fn add_many_sink<T: Item>(&mut self, name: &str, sink: Box<dyn Sink<FromInput<T>>>) -> Inputs<T> {
+        let signal = self.new_signal();
+        let name = self.named(name, &signal);
+        let seat = self.seat(&name, &signal);
+        let node = SinkNode::new(sink, self.cx(&seat, Upstream::new(signal.waker())), seat);
+        self.gather(&name, &signal, Box::new(node))
+    }
+
+    fn node<I: Received, O: Item>(
+        &mut self,
+        name: &str,
+        stage: Box<dyn Stage<I, O>>,
+        signal: &Arc<Signal>,
+        upstream: Upstream,
+    ) -> (StageNode<I, O>, Output<O>) {
+        let output = self.new_output(name, signal);
+        let seat = self.seat(&output.stage, signal);
+        let cx = self.cx(&seat, upstream);
+        (StageNode::new(stage, cx, Outputs::new(&output.mailbox), seat), output)
+    }
+
+    fn gather<T: Item>(
+        &mut self,
+        name: &Arc<str>,
+        signal: &Arc<Signal>,
+        consumer: Box<dyn Consumer<FromInput<T>>>,
+    ) -> Inputs<T> {
+        let announced = Announced::new(name, signal);
+        self.host(name, signal, Box::new(ManyTask::new(&announced, consumer)), false);
+        Inputs::new(announced)
     }
 
     /// Joins `consumer` to an output: through a link and a task of its own, or inline.
-    fn join<T: Item>(
+    fn join_one<T: Item>(
         &mut self,
         name: &Arc<str>,
         join: Join<T>,
@@ -265,19 +380,41 @@ impl Pipeline {
         consumer: Box<dyn Consumer<T>>,
         own_thread: bool,
     ) {
-        let Join { output, link: chosen } = join;
-        let edge = if own_thread {
-            let chosen = chosen.unwrap_or_else(default_link::<T>);
-            let counts = Arc::default();
-            let (entry, exit) = link(chosen, &output.signal, signal, &self.clock, &upstream, &counts);
-            self.figures.links.push((output.stage.to_string(), name.to_string(), chosen, counts));
+        if own_thread {
+            let exit = self.link(name, join, signal, upstream);
             self.host(name, signal, Box::new(LinkTask::new(exit, consumer)), false);
-            Edge::new(Box::new(entry), upstream)
         } else {
-            Edge::new(consumer, upstream)
-        };
-        output.mailbox.post(edge);
+            self.edge(&join.output, consumer, upstream);
+        }
+    }
+
+    /// Joins a link to an output; the end that `signal`'s task takes from.
+    fn link<T: Item>(&mut self, to: &Arc<str>, join: Join<T>, signal: &Arc<Signal>, upstream: Upstream) -> Exit<T> {
+        let Join { output, link: chosen } = join;
+        let chosen = chosen.unwrap_or_else(default_link::<T>);
+        let counts = Arc::default();
+        let (entry, exit) = link(chosen, &output.signal, signal, &self.clock, &upstream, &counts);
+        self.shared.figures().add_link(&output.stage, to, chosen, &counts);
+        self.edge(&output, Box::new(entry), upstream);
+        exit
+    }
+
+    fn edge<T: Item>(&mut self, output: &Output<T>, consumer: Box<dyn Consumer<T>>, upstream: Upstream) {
+        let leave = Leave::new(Waker::from(Arc::clone(&self.shared)));
+        output.mailbox.post(Edge::new(consumer, upstream, &leave));
         output.signal.ring();
+        self.joins.push((leave, Arc::clone(&output.signal)));
+    }
+
+    fn new_output<T>(&mut self, name: &str, signal: &Arc<Signal>) -> Output<T> {
+        Output { stage: self.named(name, signal), mailbox: Mailbox::new(), signal: Arc::clone(signal) }
+    }
+
+    /// The name of a stage that is hosted by the task of `signal`.
+    fn named(&mut self, name: &str, signal: &Arc<Signal>) -> Arc<str> {
+        let name: Arc<str> = Arc::from(name);
+        self.homes.push((Arc::clone(&name), Arc::clone(signal)));
+        name
     }
 
     fn new_signal(&mut self) -> Arc<Signal> {
@@ -286,34 +423,42 @@ impl Pipeline {
         signal
     }
 
-    fn seat(&mut self, name: &str, signal: &Arc<Signal>) -> Seat {
-        if self.figures.stages.iter().any(|(taken, _)| taken == name) && self.wrong.is_none() {
+    fn seat(&mut self, name: &Arc<str>, signal: &Arc<Signal>) -> Seat {
+        let mut figures = self.shared.figures();
+        if figures.has(name) && self.wrong.is_none() {
             self.wrong = Some(Error::config(format!("two stages are called `{name}`; give each a name of its own")));
         }
         let counts = Arc::default();
-        self.figures.stages.push((name.to_owned(), Arc::clone(&counts)));
+        let place = figures.add_stage(name, &counts);
+        drop(figures);
         Seat {
-            name: Arc::from(name),
-            place: self.figures.stages.len() - 1,
+            name: Arc::clone(name),
+            place,
             counts,
             woken: Woken::new(signal),
             shared: Arc::clone(&self.shared),
             clock: self.clock.clone(),
             timed: self.timed,
+            reopens: false,
         }
     }
 
     fn cx(&self, seat: &Seat, upstream: Upstream) -> Cx {
-        Cx::new(self.clock.clone(), Waker::from(Arc::clone(&seat.woken)), upstream, self.shared.run.clone())
+        Cx::new(self.clock.clone(), Waker::from(Arc::clone(&seat.woken)), upstream, self.run.clone())
     }
 
-    fn host(&mut self, name: &Arc<str>, signal: &Arc<Signal>, task: Box<dyn crate::task::Task>, blocking: bool) {
-        self.tasks.push(Hosted { name: Arc::clone(name), signal: Arc::clone(signal), task, blocking });
+    fn host(&mut self, name: &Arc<str>, signal: &Arc<Signal>, task: Box<dyn Task>, blocking: bool) {
+        self.tasks.push(Hosted {
+            name: Arc::clone(name),
+            signal: Arc::clone(signal),
+            task,
+            blocking,
+            costs: Vec::new(),
+            busy_until: None,
+            aborted: Arc::clone(&self.aborted),
+            alive: Arc::default(),
+        });
     }
-}
-
-fn new_output<T>(name: &str, signal: &Arc<Signal>) -> Output<T> {
-    Output { stage: Arc::from(name), mailbox: Mailbox::new(), signal: Arc::clone(signal) }
 }
 
 impl Link {

@@ -2,9 +2,12 @@
 
 use millstream_core::descriptor::{Joined, Weight};
 use millstream_core::worker::{AnySink, AnySource, AnyStage, StageFrom};
-use millstream_core::{AudioFrame, EncodedFrame, Error, Format, Item, Result, RtpPackets, VideoFrame, Worker};
+use millstream_core::{
+    AudioFrame, EncodedFrame, Error, Format, FromInput, Item, Result, RtpPackets, Sink, VideoFrame, Worker,
+};
 
 use crate::declare::{LinkChoice, Plan, PlannedInput, PlannedStage};
+use crate::many::Inputs;
 use crate::pipeline::{Join, Output, Pipeline, default_link};
 
 /// The outputs of one stage, in the order of its descriptor; one that nobody takes does not exist.
@@ -17,6 +20,26 @@ enum AnyOutput {
     Encoded(Output<EncodedFrame>),
     Packets(Output<RtpPackets>),
 }
+
+/// A kind of item, as found in an output.
+trait Taken: Item {
+    fn of(output: &AnyOutput) -> Option<&Output<Self>>;
+}
+
+macro_rules! taken {
+    ($($item:ident $variant:ident),*) => {$(
+        impl Taken for $item {
+            fn of(output: &AnyOutput) -> Option<&Output<Self>> {
+                match output {
+                    AnyOutput::$variant(output) => Some(output),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+taken!(VideoFrame Video, AudioFrame Audio, EncodedFrame Encoded, RtpPackets Packets);
 
 impl Pipeline {
     /// Builds and joins what `plan` declares. Devices and ports are opened here.
@@ -48,6 +71,18 @@ impl Pipeline {
         self.add_notices(&name, notices);
         let own_thread = |input: &PlannedInput| weight == Weight::Heavy || input.link.is_some();
         match worker {
+            Worker::Stage(
+                stage @ (AnyStage::ManyVideo(_)
+                | AnyStage::ManyAudio(_)
+                | AnyStage::ManyEncoded(_)
+                | AnyStage::ManyPackets(_)),
+            ) => self.add_any_many_stage(&name, stage, &inputs, outputs),
+            Worker::Sink(
+                sink @ (AnySink::ManyVideo(_)
+                | AnySink::ManyAudio(_)
+                | AnySink::ManyEncoded(_)
+                | AnySink::ManyPackets(_)),
+            ) => self.add_any_many_sink(&name, sink, &inputs, outputs).map(|()| Vec::new()),
             Worker::Source(source) => Ok(vec![Some(self.add_any_source(&name, source, blocking))]),
             Worker::Stage(stage) => {
                 let input = only(&inputs)?;
@@ -101,36 +136,114 @@ impl Pipeline {
         stage: AnyStage,
         own_thread: bool,
     ) -> Result<AnyOutput> {
-        Ok(match (stage, input) {
-            (AnyStage::Video(stage), AnyOutput::Video(input)) => {
-                self.add_stage_from(name, join(input, link), stage, own_thread)
-            }
-            (AnyStage::Audio(stage), AnyOutput::Audio(input)) => {
-                self.add_stage_from(name, join(input, link), stage, own_thread)
-            }
-            (AnyStage::Encoded(stage), AnyOutput::Encoded(input)) => {
-                self.add_stage_from(name, join(input, link), stage, own_thread)
-            }
-            (AnyStage::Packets(stage), AnyOutput::Packets(input)) => {
-                self.add_stage_from(name, join(input, link), stage, own_thread)
-            }
-            _ => return Err(unlike("it takes another kind of item".to_owned())),
-        })
+        match stage {
+            AnyStage::Video(stage) => self.add_stage_from(name, input, link, stage, own_thread),
+            AnyStage::Audio(stage) => self.add_stage_from(name, input, link, stage, own_thread),
+            AnyStage::Encoded(stage) => self.add_stage_from(name, input, link, stage, own_thread),
+            AnyStage::Packets(stage) => self.add_stage_from(name, input, link, stage, own_thread),
+            _ => Err(unlike("it takes several inputs".to_owned())),
+        }
     }
 
-    fn add_stage_from<I: Item>(
+    fn add_stage_from<I: Taken>(
         &mut self,
         name: &str,
-        input: Join<I>,
+        input: &AnyOutput,
+        link: Option<LinkChoice>,
         stage: StageFrom<I>,
         own_thread: bool,
-    ) -> AnyOutput {
-        match stage {
+    ) -> Result<AnyOutput> {
+        let input = I::of(input).ok_or_else(|| unlike("it takes another kind of item".to_owned()))?;
+        let input = join(input, link);
+        Ok(match stage {
             StageFrom::Video(stage) => AnyOutput::Video(self.add_stage(name, input, stage, own_thread)),
             StageFrom::Audio(stage) => AnyOutput::Audio(self.add_stage(name, input, stage, own_thread)),
             StageFrom::Encoded(stage) => AnyOutput::Encoded(self.add_stage(name, input, stage, own_thread)),
             StageFrom::Packets(stage) => AnyOutput::Packets(self.add_stage(name, input, stage, own_thread)),
+        })
+    }
+
+    fn add_any_many_stage(
+        &mut self,
+        name: &str,
+        stage: AnyStage,
+        inputs: &[PlannedInput],
+        outputs: &[AnyOutputs],
+    ) -> Result<AnyOutputs> {
+        Ok(vec![Some(match stage {
+            AnyStage::ManyVideo(stage) => self.add_many_stage_from(name, stage, inputs, outputs)?,
+            AnyStage::ManyAudio(stage) => self.add_many_stage_from(name, stage, inputs, outputs)?,
+            AnyStage::ManyEncoded(stage) => self.add_many_stage_from(name, stage, inputs, outputs)?,
+            AnyStage::ManyPackets(stage) => self.add_many_stage_from(name, stage, inputs, outputs)?,
+            _ => return Err(unlike("it takes one input".to_owned())),
+        })])
+    }
+
+    fn add_many_stage_from<I: Taken>(
+        &mut self,
+        name: &str,
+        stage: StageFrom<FromInput<I>>,
+        inputs: &[PlannedInput],
+        outputs: &[AnyOutputs],
+    ) -> Result<AnyOutput> {
+        let (ends, output) = match stage {
+            StageFrom::Video(stage) => {
+                let (ends, output) = self.add_many_stage(name, stage);
+                (ends, AnyOutput::Video(output))
+            }
+            StageFrom::Audio(stage) => {
+                let (ends, output) = self.add_many_stage(name, stage);
+                (ends, AnyOutput::Audio(output))
+            }
+            StageFrom::Encoded(stage) => {
+                let (ends, output) = self.add_many_stage(name, stage);
+                (ends, AnyOutput::Encoded(output))
+            }
+            StageFrom::Packets(stage) => {
+                let (ends, output) = self.add_many_stage(name, stage);
+                (ends, AnyOutput::Packets(output))
+            }
+        };
+        self.join_all(&ends, inputs, outputs)?;
+        Ok(output)
+    }
+
+    fn add_any_many_sink(
+        &mut self,
+        name: &str,
+        sink: AnySink,
+        inputs: &[PlannedInput],
+        outputs: &[AnyOutputs],
+    ) -> Result<()> {
+        match sink {
+            AnySink::ManyVideo(sink) => {
+                let ends = self.add_many_sink(name, sink);
+                self.join_all(&ends, inputs, outputs)
+            }
+            AnySink::ManyAudio(sink) => {
+                let ends = self.add_many_sink(name, sink);
+                self.join_all(&ends, inputs, outputs)
+            }
+            AnySink::ManyEncoded(sink) => {
+                let ends = self.add_many_sink(name, sink);
+                self.join_all(&ends, inputs, outputs)
+            }
+            AnySink::ManyPackets(sink) => {
+                let ends = self.add_many_sink(name, sink);
+                self.join_all(&ends, inputs, outputs)
+            }
+            _ => Err(unlike("it takes one input".to_owned())),
         }
+    }
+
+    /// Joins all inputs in the order in which they are written.
+    fn join_all<T: Taken>(&mut self, ends: &Inputs<T>, inputs: &[PlannedInput], outputs: &[AnyOutputs]) -> Result<()> {
+        for input in inputs {
+            let output = T::of(find(outputs, input)?);
+            let output = output.ok_or_else(|| unlike("it takes another kind of item".to_owned()))?;
+            self.join(ends, join(output, input.link));
+        }
+        Ok(())
     }
 
     fn add_any_sink(
@@ -141,21 +254,25 @@ impl Pipeline {
         sink: AnySink,
         own_thread: bool,
     ) -> Result<()> {
-        match (sink, input) {
-            (AnySink::Video(sink), AnyOutput::Video(input)) => {
-                self.add_sink(name, join(input, link), sink, own_thread);
-            }
-            (AnySink::Audio(sink), AnyOutput::Audio(input)) => {
-                self.add_sink(name, join(input, link), sink, own_thread);
-            }
-            (AnySink::Encoded(sink), AnyOutput::Encoded(input)) => {
-                self.add_sink(name, join(input, link), sink, own_thread);
-            }
-            (AnySink::Packets(sink), AnyOutput::Packets(input)) => {
-                self.add_sink(name, join(input, link), sink, own_thread);
-            }
-            _ => return Err(unlike("it takes another kind of item".to_owned())),
+        match sink {
+            AnySink::Video(sink) => self.add_sink_of(name, input, link, sink, own_thread),
+            AnySink::Audio(sink) => self.add_sink_of(name, input, link, sink, own_thread),
+            AnySink::Encoded(sink) => self.add_sink_of(name, input, link, sink, own_thread),
+            AnySink::Packets(sink) => self.add_sink_of(name, input, link, sink, own_thread),
+            _ => Err(unlike("an end of it takes several inputs".to_owned())),
         }
+    }
+
+    fn add_sink_of<T: Taken>(
+        &mut self,
+        name: &str,
+        input: &AnyOutput,
+        link: Option<LinkChoice>,
+        sink: Box<dyn Sink<T>>,
+        own_thread: bool,
+    ) -> Result<()> {
+        let input = T::of(input).ok_or_else(|| unlike("it takes another kind of item".to_owned()))?;
+        self.add_sink(name, join(input, link), sink, own_thread);
         Ok(())
     }
 }

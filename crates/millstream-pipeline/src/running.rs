@@ -1,13 +1,17 @@
 //! The threads runner: one named thread for each task, in real time.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Wake;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use millstream_core::{Clock, Error, Result, Run, Timestamp};
+use millstream_core::{Clock, Error, Result, Run};
 
+use crate::branch::Branch;
 use crate::faults::Faults;
+use crate::pipeline::Pipeline;
 use crate::signal::Signal;
 use crate::stats::{Figures, Statistics};
 use crate::task::{Hosted, Step};
@@ -15,14 +19,15 @@ use crate::task::{Hosted, Step};
 /// How long a pipeline that was told to stop may go on giving what is inside.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long a stage may take to return once the drain is over, before its thread is left behind.
-const GRACE: Duration = Duration::from_millis(500);
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// What all tasks of a pipeline share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) run: Run,
     pub(crate) faults: Faults,
-    signals: Mutex<Vec<Arc<Signal>>>,
+    figures: Mutex<Figures>,
+    signals: Mutex<Vec<Weak<Signal>>>,
     aborted: AtomicBool,
     /// The tasks that still run.
     running: Mutex<Vec<Arc<str>>>,
@@ -34,8 +39,17 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
+        locked(&self.figures)
+    }
+
     pub(crate) fn add(&self, signal: &Arc<Signal>) {
-        locked(&self.signals).push(Arc::clone(signal));
+        let mut signals = locked(&self.signals);
+        // Those of parts that were detached are gone; looking at each doubling costs next to nothing.
+        if signals.len() == signals.capacity() {
+            signals.retain(|signal| signal.strong_count() > 0);
+        }
+        signals.push(Arc::downgrade(signal));
     }
 
     /// Ends all sources; the rest drains.
@@ -50,9 +64,14 @@ impl Shared {
     }
 
     fn ring_all(&self) {
-        for signal in locked(&self.signals).iter() {
+        for signal in locked(&self.signals).iter().filter_map(Weak::upgrade) {
             signal.ring();
         }
+        self.tell();
+    }
+
+    /// Has those who wait look again.
+    fn tell(&self) {
         let _running = locked(&self.running);
         self.changed.notify_all();
     }
@@ -61,6 +80,29 @@ impl Shared {
         locked(&self.running).retain(|running| !Arc::ptr_eq(running, name));
         self.changed.notify_all();
     }
+
+    /// Waits until `done`, but no longer than `patience`; whether it is.
+    pub(crate) fn wait_until(&self, patience: Duration, done: impl Fn() -> bool) -> bool {
+        let running = locked(&self.running);
+        let waited = self.changed.wait_timeout_while(running, patience, |_| !done());
+        let (_running, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        done()
+    }
+
+    /// Forgets the figures of stages that were detached.
+    pub(crate) fn forget(&self, places: &Range<usize>) {
+        self.figures().forget(places);
+    }
+}
+
+/// Has those who wait look again: how a producer says that it has let go of a taker.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.tell();
+    }
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.tell();
+    }
 }
 
 /// A pipeline that runs on threads. Dropping it stops it and waits for its threads.
@@ -68,26 +110,48 @@ impl Shared {
 pub struct Running {
     shared: Arc<Shared>,
     clock: Clock,
-    figures: Figures,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Running {
-    pub(crate) fn spawn(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock, figures: Figures) -> Result<Running> {
-        locked(&shared.running).extend(tasks.iter().map(|task| Arc::clone(&task.name)));
-        let mut running = Running { shared, clock, figures, threads: Vec::with_capacity(tasks.len()) };
+    pub(crate) fn spawn(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock) -> Result<Running> {
+        let running = Running { shared, clock, threads: Mutex::default() };
+        running.host_all(tasks)?;
+        Ok(running)
+    }
+
+    fn host_all(&self, tasks: Vec<Hosted>) -> Result<()> {
+        locked(&self.shared.running).extend(tasks.iter().map(|task| Arc::clone(&task.name)));
+        let mut threads = locked(&self.threads);
+        threads.retain(|thread| !thread.is_finished());
         for task in tasks {
-            let (shared, clock, name) = (Arc::clone(&running.shared), running.clock.clone(), Arc::clone(&task.name));
+            let (shared, clock, name) = (Arc::clone(&self.shared), self.clock.clone(), Arc::clone(&task.name));
             let thread = std::thread::Builder::new().name(name.to_string()).spawn(move || host(task, &shared, &clock));
             match thread {
-                Ok(thread) => running.threads.push(thread),
+                Ok(thread) => threads.push(thread),
                 Err(error) => {
-                    running.shared.leave(&name);
+                    self.shared.leave(&name);
                     return Err(Error::fatal("no thread could be had").in_stage(&name).caused_by(error));
                 }
             }
         }
-        Ok(running)
+        Ok(())
+    }
+
+    /// Attaches what `build` adds, while everything else runs on: a branch (a stage or a sink joined
+    /// to an [`Output`](crate::Output) that was kept), an input ([`Pipeline::join`]), a whole sub-graph.
+    ///
+    /// # Errors
+    /// If a name is taken, or no thread can be had; then nothing of it stays.
+    pub fn attach<R>(&self, build: impl FnOnce(&mut Pipeline) -> R) -> Result<(R, Branch)> {
+        let mut part = Pipeline::part_of(&self.shared, &self.clock);
+        let built = build(&mut part);
+        let (tasks, branch) = part.into_part()?;
+        if let Err(error) = self.host_all(tasks) {
+            branch.detach();
+            return Err(error);
+        }
+        Ok((built, branch))
     }
 
     /// Ends all sources. What is inside drains; [`wait`](Running::wait) sees to it that this ends.
@@ -107,7 +171,7 @@ impl Running {
 
     /// The figures of every stage and link, read while it runs.
     pub fn statistics(&self) -> Statistics {
-        self.figures.read()
+        self.shared.figures().read()
     }
 
     /// The pipeline's clock.
@@ -146,7 +210,7 @@ impl Running {
             self.shared.abort();
             left = self.until_empty(GRACE);
         }
-        for thread in self.threads.drain(..) {
+        for thread in std::mem::take(&mut *locked(&self.threads)) {
             // A thread that hangs in foreign code is left behind; one that is done is joined.
             if left.is_empty() || thread.is_finished() {
                 // A stage's panic is caught and reported as its error; the thread itself does not panic.
@@ -176,7 +240,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if !self.threads.is_empty() {
+        if !locked(&self.threads).is_empty() {
             self.stop();
             // Whoever drops without waiting does not want to know; the fault was logged when it happened.
             let _ = self.join();
@@ -200,10 +264,10 @@ fn host(mut task: Hosted, shared: &Shared, clock: &Clock) {
     task.signal.host_here();
     // Takers were announced before there was a thread to ring.
     task.signal.ring();
-    while !shared.aborted.load(Ordering::Acquire) {
+    while !shared.aborted.load(Ordering::Acquire) && !task.aborted.load(Ordering::Acquire) {
         task.attend(clock);
-        match task.advance() {
-            Step::Moved => {}
+        match task.advance(clock) {
+            Step::Moved | Step::Asked => {}
             Step::Wait(until) => task.signal.wait(until, clock),
             Step::Done => break,
         }
@@ -212,9 +276,4 @@ fn host(mut task: Hosted, shared: &Shared, clock: &Clock) {
     // Its links close before it is counted as ended.
     drop(task);
     shared.leave(&name);
-}
-
-/// The earlier of two times, where one may be missing.
-pub(crate) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    [a, b].into_iter().flatten().min()
 }

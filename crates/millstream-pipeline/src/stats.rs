@@ -39,6 +39,7 @@ pub(crate) struct StageCounts {
     pub(crate) items_out: Count,
     pub(crate) bytes_out: Count,
     pub(crate) bad_items: Count,
+    pub(crate) lost: Count,
     pub(crate) busy_nanos: Count,
     pub(crate) latency: Histogram,
 }
@@ -140,6 +141,8 @@ pub struct StageStatistics {
     pub bytes_out: u64,
     /// Items it refused and that were skipped.
     pub bad_items: u64,
+    /// How often a source lost what it stands on and was asked again later.
+    pub lost: u64,
     /// How long it worked, in microseconds.
     pub busy_us: u64,
     /// How old items were, since their capture, when it took them (a source: when it gave them).
@@ -204,27 +207,83 @@ impl Statistics {
 }
 
 /// Where the figures of a pipeline are read.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Figures {
-    pub(crate) stages: Vec<(String, Arc<StageCounts>)>,
-    pub(crate) links: Vec<(String, String, Link, Arc<LinkCounts>)>,
+    stages: Vec<StageFigures>,
+    links: Vec<LinkFigures>,
+    /// How many stages there ever were.
+    places: usize,
+}
+
+#[derive(Debug)]
+struct StageFigures {
+    place: usize,
+    name: Arc<str>,
+    counts: Arc<StageCounts>,
+}
+
+#[derive(Debug)]
+struct LinkFigures {
+    /// The place of the stage that takes.
+    place: usize,
+    from: Arc<str>,
+    to: Arc<str>,
+    link: Link,
+    counts: Arc<LinkCounts>,
 }
 
 impl Figures {
+    /// Whether a stage is called `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.stages.iter().any(|stage| &*stage.name == name)
+    }
+
+    /// Adds a stage; its place in the order of declaration.
+    pub(crate) fn add_stage(&mut self, name: &Arc<str>, counts: &Arc<StageCounts>) -> usize {
+        let place = self.places;
+        self.places += 1;
+        self.stages.push(StageFigures { place, name: Arc::clone(name), counts: Arc::clone(counts) });
+        place
+    }
+
+    /// Adds a link to the stage `to` that was added last or before.
+    pub(crate) fn add_link(&mut self, from: &Arc<str>, to: &Arc<str>, link: Link, counts: &Arc<LinkCounts>) {
+        let place = self.stages.iter().rev().find(|stage| stage.name == *to).map_or(self.places, |stage| stage.place);
+        self.links.push(LinkFigures {
+            place,
+            from: Arc::clone(from),
+            to: Arc::clone(to),
+            link,
+            counts: Arc::clone(counts),
+        });
+    }
+
+    /// How many stages there ever were.
+    pub(crate) fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Forgets the stages of `places` and the links to them.
+    pub(crate) fn forget(&mut self, places: &std::ops::Range<usize>) {
+        self.stages.retain(|stage| !places.contains(&stage.place));
+        self.links.retain(|link| !places.contains(&link.place));
+    }
+
     pub(crate) fn read(&self) -> Statistics {
-        let stages = self.stages.iter().map(|(name, counts)| StageStatistics {
-            name: name.clone(),
+        let stages = self.stages.iter().map(|StageFigures { name, counts, .. }| StageStatistics {
+            name: name.to_string(),
             items_in: counts.items_in.value(),
             bytes_in: counts.bytes_in.value(),
             items_out: counts.items_out.value(),
             bytes_out: counts.bytes_out.value(),
             bad_items: counts.bad_items.value(),
+            lost: counts.lost.value(),
             busy_us: counts.busy_nanos.value() / 1000,
             latency: counts.latency.read(),
         });
-        let links = self.links.iter().map(|(from, to, link, counts)| LinkStatistics {
-            from: from.clone(),
-            to: to.clone(),
+        let links = self.links.iter().map(|LinkFigures { from, to, link, counts, .. }| LinkStatistics {
+            from: from.to_string(),
+            to: to.to_string(),
             link: *link,
             entered: counts.entered.value(),
             left: counts.left.value(),

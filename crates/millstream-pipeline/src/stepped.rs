@@ -7,11 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_core::{Clock, Hand, Result, Timestamp};
+use millstream_core::{Clock, Error, Hand, Result, Timestamp};
 
-use crate::running::{Shared, earliest};
-use crate::stats::{Figures, Statistics};
-use crate::task::{Hosted, Step};
+use crate::branch::Branch;
+use crate::pipeline::Pipeline;
+use crate::running::Shared;
+use crate::stats::Statistics;
+use crate::task::{Hosted, Step, earliest};
 
 /// A pipeline in virtual time: it moves when it is told to.
 pub struct Stepped {
@@ -19,7 +21,6 @@ pub struct Stepped {
     shared: Arc<Shared>,
     clock: Clock,
     hand: Hand,
-    figures: Figures,
 }
 
 struct Place {
@@ -28,13 +29,53 @@ struct Place {
 }
 
 impl Stepped {
-    pub(crate) fn new(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock, hand: Hand, figures: Figures) -> Stepped {
-        let place = |hosted: Hosted| {
+    pub(crate) fn new(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock, hand: Hand) -> Stepped {
+        let mut stepped = Stepped { tasks: Vec::new(), shared, clock, hand };
+        stepped.host_all(tasks);
+        stepped
+    }
+
+    fn host_all(&mut self, tasks: Vec<Hosted>) {
+        self.tasks.extend(tasks.into_iter().map(|hosted| {
             // Takers were announced without a ring.
             hosted.signal.ring();
             Place { hosted, step: Step::Moved }
-        };
-        Stepped { tasks: tasks.into_iter().map(place).collect(), shared, clock, hand, figures }
+        }));
+    }
+
+    /// Attaches what `build` adds; see [`Running::attach`](crate::Running::attach).
+    ///
+    /// # Errors
+    /// If a name is taken, or a source blocks in a driver; then nothing of it stays.
+    pub fn attach<R>(&mut self, build: impl FnOnce(&mut Pipeline) -> R) -> Result<(R, Branch)> {
+        let mut part = Pipeline::part_of(&self.shared, &self.clock);
+        let built = build(&mut part);
+        let (tasks, branch) = part.into_part()?;
+        if let Some(blocking) = tasks.iter().find(|task| task.blocking) {
+            branch.detach();
+            return Err(Error::config("it blocks in a driver and cannot run in virtual time").in_stage(&blocking.name));
+        }
+        self.host_all(tasks);
+        Ok((built, branch))
+    }
+
+    /// Takes `branch` out and lets it drain until `deadline` on the clock, while everything else runs
+    /// on; what is still in it then is dropped. Its figures leave the statistics.
+    ///
+    /// # Errors
+    /// The error of the stage that was declared first among those that failed.
+    pub fn remove(&mut self, branch: &Branch, deadline: Timestamp) -> Result<()> {
+        branch.detach();
+        loop {
+            self.settle();
+            match self.next_due() {
+                Some(due) if due <= deadline && !branch.is_gone() => self.hand.set(due),
+                _ => break,
+            }
+        }
+        self.tasks.retain(|place| !branch.hosts(&place.hosted));
+        branch.forget();
+        self.shared.faults.take_first().map_or(Ok(()), Err)
     }
 
     /// The time now.
@@ -94,7 +135,7 @@ impl Stepped {
 
     /// The figures of every stage and link.
     pub fn statistics(&self) -> Statistics {
-        self.figures.read()
+        self.shared.figures().read()
     }
 
     /// Moves everything that can move at this time.
@@ -107,15 +148,16 @@ impl Stepped {
                 if matches!(place.step, Step::Wait(until) if until.is_none_or(|until| until > self.clock.now())) {
                     continue;
                 }
-                place.step = place.hosted.advance();
-                if place.step == Step::Moved {
+                place.step = place.hosted.advance(&self.clock);
+                if matches!(place.step, Step::Moved | Step::Asked) {
                     moved = true;
                     self.attend();
                 }
             }
             self.tasks.retain(|place| place.step != Step::Done);
             // The end of a task closes links, which rings those at their other ends.
-            let rung = self.tasks.iter().any(|place| place.hosted.signal.is_rung());
+            let clock = &self.clock;
+            let rung = self.tasks.iter().any(|place| place.hosted.signal.is_rung() && !place.hosted.is_busy(clock));
             if !moved && !rung {
                 return;
             }
@@ -139,8 +181,9 @@ impl Stepped {
     }
 
     fn next_due(&self) -> Option<Timestamp> {
+        let busy = |place: &Place| place.hosted.busy_until.filter(|until| *until > self.clock.now());
         self.tasks.iter().fold(None, |due, place| match place.step {
-            Step::Wait(until) => earliest(due, until),
+            Step::Wait(until) => earliest(due, busy(place).or(until)),
             _ => due,
         })
     }

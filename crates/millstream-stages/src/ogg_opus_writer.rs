@@ -129,7 +129,12 @@ impl Sink<EncodedFrame> for OggOpusWriter {
     }
 
     fn finish(&mut self, _: &mut Cx) -> Result<()> {
-        if let Some(begun) = self.begun {
+        if let Some(mut begun) = self.begun {
+            // A stream that ends within what a player leaves out would be invalid (section 4.5).
+            while begun.samples < opus::PRE_SKIP.into() {
+                let end = begun.samples + u64::from(opus::frame_samples(begun.toc));
+                self.fill(&mut begun, end)?;
+            }
             self.page.last = true;
             self.write_page(begun.samples)?;
         }
@@ -222,5 +227,8 @@ mod tests {
         let words: Vec<_> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(words, ["0 bytes that are no packet of Opus", "61441 bytes that are no packet of Opus"]);
         assert_eq!(written(vec![]).0.len(), 0);
+        // One packet of 2.5 ms is shorter than the pre-skip.
+        let pages = written(vec![frame(0, vec![16 << 3, 7])]).0;
+        assert_eq!((pages.len(), &pages[2].lacing[..], pages[2].granule), (3, &[2, 1, 1][..], 360));
     }
 }

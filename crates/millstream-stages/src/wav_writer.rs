@@ -110,14 +110,16 @@ impl WavWriter {
     }
 
     /// Whether `more` samples still fit.
-    fn check_room(&self, begun: &Begun, more: u64) -> Result<()> {
+    fn has_room(&self, begun: &Begun, more: u64) -> bool {
         let frame = self.format.bytes() as u64 * u64::from(begun.channels);
-        if begun.samples.saturating_add(more).saturating_mul(frame) <= self.limit {
-            return Ok(());
-        }
-        Err(self.output.fatal(
-            "a WAVE file holds 4 GiB and this one is full; record in several files, or as Opus with `ogg-opus-writer`",
-        ))
+        begun.samples.saturating_add(more).saturating_mul(frame) <= self.limit
+    }
+
+    /// The file ends here, for the reason given: nobody calls a sink that failed again.
+    fn close(&mut self, why: &str) -> Result<()> {
+        self.complete()?;
+        self.output.flush()?;
+        Err(self.output.fatal(why))
     }
 
     fn write_silence(&mut self, begun: &mut Begun, samples: u64) -> Result<()> {
@@ -138,7 +140,7 @@ impl WavWriter {
     /// Writes the lengths into the header, as far as they are known.
     fn complete(&mut self) -> Result<()> {
         let Some(Begun { samples, start, .. }) = self.begun else { return Ok(()) };
-        // `check_room` saw to it that both fit.
+        // `has_room` saw to it that both fit.
         let data = (self.output.offset() - start) as u32;
         let riff = (self.output.offset() - 8) as u32;
         self.output.patch(4, &riff.to_le_bytes())?;
@@ -184,13 +186,17 @@ impl Sink<AudioFrame> for WavWriter {
             None => self.begin(&block)?,
         };
         if (begun.rate, begun.channels) != (rate, channels) {
-            return Err(self.output.fatal(format!(
-                "sound was {} Hz with {} channels and is now {rate} Hz with {channels}, and a WAVE file holds one kind; let its source keep to one",
-                begun.rate, begun.channels
-            )));
+            let Begun { rate: old_rate, channels: old_channels, .. } = begun;
+            return self.close(&format!(
+                "sound was {old_rate} Hz with {old_channels} channels and is now {rate} Hz with {channels}, and a WAVE file holds one kind; let its source keep to one"
+            ));
         }
         let gap = WavWriter::gap(&begun, &block);
-        self.check_room(&begun, gap.saturating_add(block.len() as u64))?;
+        if !self.has_room(&begun, gap.saturating_add(block.len() as u64)) {
+            return self.close(
+                "a WAVE file holds 4 GiB and this one is full; record in several files, or as Opus with `ogg-opus-writer`",
+            );
+        }
         self.write_silence(&mut begun, gap)?;
         self.format.encode(&block.samples, &mut self.bytes);
         self.output.write(&self.bytes)?;
@@ -318,8 +324,8 @@ mod tests {
             error.to_string().contains("a WAVE file holds 4 GiB and this one is full; record in several"),
             "{error}"
         );
-        writer.finish(&mut cx).unwrap();
         assert_eq!(read(&file).len(), 960);
+        assert_eq!(std::fs::read(&file.0).unwrap()[40..44], 1920u32.to_le_bytes());
     }
 
     #[test]

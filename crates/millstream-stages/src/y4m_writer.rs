@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use millstream_core::units::FrameRate;
 use millstream_core::{
-    Accepts, Cx, Descriptor, Error, Format, PixelFormat, Range, Result, Sink, Timestamp, VideoFrame, Worker,
+    Accepts, Cx, Descriptor, Format, PixelFormat, Range, Result, Sink, Timestamp, VideoFrame, Worker,
 };
 use millstream_pixels::Converter;
 use schemars::JsonSchema;
@@ -150,14 +150,13 @@ fn write(output: &mut Output, frame: &VideoFrame) -> Result<()> {
 impl Sink<VideoFrame> for Y4mWriter {
     fn consume(&mut self, frame: VideoFrame, _: &mut Cx) -> Result<()> {
         let frame = self.fit(frame)?;
-        if self.begun.is_none() {
+        let Some(begun) = &mut self.begun else {
             let layout = Layout::of(&frame);
             self.write_header(layout)?;
             write(&mut self.output, &frame)?;
             self.begun = Some(Begun { first: frame.time, layout, frames: 1, last: frame });
             return Ok(());
-        }
-        let begun = self.begun.as_mut().ok_or_else(|| Error::fatal("the file has no header"))?;
+        };
         let slot = slot(self.rate, frame.time.since(begun.first).as_nanos());
         if slot < begun.frames {
             return Ok(());

@@ -1,13 +1,19 @@
-//! Tools for testing Millstream stages: collecting sinks, limited sources, measuring, and an honest skip.
+//! Tools for testing Millstream stages: conformance suites, an emulated network, collecting sinks, limited
+//! sources, measuring, and an honest skip.
 //!
 //! A development dependency; nothing here runs in a program.
 
 #![forbid(unsafe_code)]
 
+mod chance;
 mod collect;
+pub mod conformance;
+mod emulated;
+pub mod examples;
 mod measure;
 mod skip;
 
 pub use collect::{Collected, limited};
+pub use emulated::{Conditions, Counts, EmulatedLink};
 pub use measure::{psnr, strength, tone};
 pub use skip::skipped;

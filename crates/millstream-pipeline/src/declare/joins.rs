@@ -54,7 +54,7 @@ impl Joins {
             let Some(descriptor) = stage.descriptor else { continue };
             for (input, node) in &stage.inputs {
                 let end = &descriptor.inputs()[*input];
-                let references = link::references(end.key, node, report);
+                let references = link::references(end.key, end.many, node, report);
                 if references.is_empty() {
                     joins.open.push(end.accepts);
                 }

@@ -32,13 +32,14 @@ pub(super) struct Reference {
     pub(super) link: Option<LinkChoice>,
 }
 
-/// Reads the value of the input `key`. What cannot be read is reported and left out.
-pub(super) fn references(key: &str, node: &Node, report: &mut Report) -> Vec<Reference> {
+/// Reads the value of the input `key`, which takes one output or `many`. What cannot be read is
+/// reported and left out.
+pub(super) fn references(key: &str, many: bool, node: &Node, report: &mut Report) -> Vec<Reference> {
     match &node.tree {
         Tree::List(nodes) => {
             if nodes.is_empty() {
                 report.push(Fault::at(node.place, format!("`{key}` names no stage")).label("expected one"));
-            } else if nodes.len() > 1 {
+            } else if nodes.len() > 1 && !many {
                 let message = format!("`{key}` takes one stage, and here are {}", nodes.len());
                 report.push(Fault::at(node.place, message).label("expected one"));
             }

@@ -5,5 +5,5 @@ pub(crate) mod opus;
 pub(crate) mod packets;
 pub(crate) mod page;
 
-/// The longest packet that is read or written: what RFC 7845, section 6, lets a reader refuse beyond.
+/// The longest packet that is read or written: beyond, RFC 7845, section 3, has readers take it for damaged.
 pub(crate) const MAX_PACKET: usize = 61_440;

@@ -1,0 +1,83 @@
+//! Several inputs of one kind: a mixer, an echo canceller, a compositor, a muxer.
+//!
+//! The traits stay the same; what such a stage takes is a [`FromInput`]. Inputs join and leave while
+//! it runs. A stage with one input never sees any of this.
+
+use crate::MaybeSend;
+use crate::item::Item;
+use crate::time::Timestamp;
+
+/// One of several inputs. Inputs count up in the order in which they join; none is ever used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InputId(u32);
+
+impl InputId {
+    /// The input that joined after `before` others.
+    pub const fn new(before: u32) -> InputId {
+        InputId(before)
+    }
+
+    /// How many inputs joined before it.
+    pub const fn index(self) -> u32 {
+        self.0
+    }
+}
+
+/// What happened at an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputEvent<T> {
+    /// It is there from now on.
+    Joined,
+    /// It gave an item.
+    Item(T),
+    /// It gives nothing any more.
+    Ended,
+}
+
+/// What happened at one of several inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FromInput<T> {
+    /// Which one.
+    pub input: InputId,
+    /// What happened.
+    pub event: InputEvent<T>,
+}
+
+impl<T> FromInput<T> {
+    /// The input `input` is there.
+    pub fn joined(input: InputId) -> FromInput<T> {
+        FromInput { input, event: InputEvent::Joined }
+    }
+
+    /// The input `input` gave `item`.
+    pub fn item(input: InputId, item: T) -> FromInput<T> {
+        FromInput { input, event: InputEvent::Item(item) }
+    }
+
+    /// The input `input` gives nothing any more.
+    pub fn ended(input: InputId) -> FromInput<T> {
+        FromInput { input, event: InputEvent::Ended }
+    }
+}
+
+/// What a stage is called with: an item, or what happened at one of several inputs. For runners.
+#[doc(hidden)]
+pub trait Received: MaybeSend + 'static {
+    /// When the item was captured, and its size; nothing where there is no item.
+    fn measure(&self) -> Option<(Timestamp, usize)>;
+}
+
+impl<T: Item> Received for T {
+    fn measure(&self) -> Option<(Timestamp, usize)> {
+        Some((self.time(), self.size()))
+    }
+}
+
+impl<T: Item> Received for FromInput<T> {
+    fn measure(&self) -> Option<(Timestamp, usize)> {
+        match &self.event {
+            InputEvent::Item(item) => item.measure(),
+            InputEvent::Joined | InputEvent::Ended => None,
+        }
+    }
+}
