@@ -1,6 +1,6 @@
 //! A source and a stage of one's own, encoded and packetized like any other.
 //!
-//! Run with `cargo run --example custom_stage`.
+//! Run with `cargo run --example custom_stage`, or for 20 s of media with `-- 20`.
 
 use millstream::core::{Cx, Next, Out, PixelFormat, Pool, Result, Source, Stage, Utc, VideoFrame};
 use millstream::{Pipeline, rtp, stages::null::Null, vpx};
@@ -48,8 +48,9 @@ fn main() -> Result<()> {
     let packets = pipeline.inline("vp8-rtp", &vp8, rtp::vp8::Packetizer::new(Default::default()));
     pipeline.inline_sink("nowhere", &packets, Null);
 
+    let seconds = std::env::args().nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or(10);
     let mut stepped = pipeline.step()?;
-    stepped.run_for(std::time::Duration::from_secs(10))?;
+    stepped.run_for(std::time::Duration::from_secs(seconds))?;
     for stage in stepped.statistics().stages {
         println!("{:8} {:4} in {:4} out {:7} bytes out", stage.name, stage.items_in, stage.items_out, stage.bytes_out);
     }

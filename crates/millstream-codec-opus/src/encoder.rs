@@ -3,10 +3,9 @@
 use bytes::BytesMut;
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    AudioFrame, ByteRing, Control, Cx, EncodedFrame, Error, Layer, OPUS, Out, Result, Role, Stage, Timestamp,
+    AudioFrame, ByteRing, Control, Cx, EncodedFrame, Error, Framer, Layer, OPUS, Out, Result, Role, Stage, Timestamp,
 };
 
-use crate::framer::Framer;
 use crate::options::{Options, Rate};
 
 /// Encodes sound as Opus.
@@ -72,7 +71,7 @@ impl Encoder {
                 )));
             }
         };
-        let framer = Framer::new(block.rate, block.channels, self.options.frame);
+        let framer = Framer::new(block.rate, block.channels, self.options.frame.samples(block.rate));
         let codec = opus::Encoder::new(block.rate, channels, self.options.application.into());
         let mut codec = codec.map_err(refused)?;
         codec.set_complexity(self.options.complexity.get().into()).map_err(refused)?;

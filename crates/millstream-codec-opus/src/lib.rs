@@ -27,7 +27,6 @@
 #![forbid(unsafe_code)]
 
 mod encoder;
-mod framer;
 mod options;
 
 use millstream_core::descriptor::Gives;

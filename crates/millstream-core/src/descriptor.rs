@@ -1,6 +1,7 @@
 //! What a stage type is, without building it: everything that checks, draws or documents reads this.
 
 use schemars::{JsonSchema, Schema};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Result;
@@ -10,7 +11,8 @@ use crate::time::Clock;
 use crate::worker::Worker;
 
 /// Where a stage type stands in a pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// It has outputs only.
     Source,

@@ -1,4 +1,5 @@
-//! Quantities as people write them: `"1.5 Mbit/s"`, `"20 ms"`, `30`, `"440 Hz"`, `"5 %"`, `"1200 B"`.
+//! Quantities as people write them: `"1.5 Mbit/s"`, `"20 ms"`, `30`, `"440 Hz"`, `"5 %"`, `"-6 dB"`,
+//! `"1200 B"`.
 //!
 //! A value that exists is in range; what is not is refused where it is read, with the range.
 
@@ -13,7 +14,7 @@ use serde::{Serialize, Serializer};
 /// Splits `"1.5 Mbit/s"` into 1.5 and `Mbit/s`.
 fn split(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
-    let unit = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-')).unwrap_or(text.len());
+    let unit = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(text.len());
     let value: f64 = text[..unit].parse().ok()?;
     value.is_finite().then(|| (value, text[unit..].trim()))
 }
@@ -319,6 +320,41 @@ impl fmt::Display for Percent {
     }
 }
 
+/// A ratio of amplitudes, -120 dB to 60 dB: from below the quietest step of 16 bits to what makes a
+/// whisper clip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Decibels(f64);
+
+impl Decibels {
+    /// `value` decibels, if that is from -120 to 60.
+    pub fn new(value: f64) -> Option<Decibels> {
+        (-120.0..=60.0).contains(&value).then_some(Decibels(value))
+    }
+    /// How many.
+    pub fn value(self) -> f64 {
+        self.0
+    }
+    /// What to multiply samples by: 1 for 0 dB, about a half for -6 dB.
+    pub fn factor(self) -> f64 {
+        10f64.powf(self.0 / 20.0)
+    }
+}
+
+impl Quantity for Decibels {
+    const EXPECTED: &'static str = "a gain such as \"-6 dB\" or 3, from -120 dB to 60 dB";
+    fn parse(value: f64, unit: &str) -> Option<Decibels> {
+        matches!(unit, "" | "dB").then(|| Decibels::new(value)).flatten()
+    }
+}
+
+quantity!(Decibels, number_or_text_schema("a gain: \"-6 dB\", 3"));
+
+impl fmt::Display for Decibels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} dB", self.0)
+    }
+}
+
 /// A number of bytes, 1 B to 1 TB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(u64);
@@ -421,6 +457,19 @@ mod tests {
         assert_eq!("12.5".parse::<FrameRate>().unwrap().as_f64(), 12.5);
         assert!("0".parse::<FrameRate>().is_err());
         assert!("1001".parse::<FrameRate>().is_err());
+    }
+
+    #[test]
+    fn decibels_read_and_write_as_people_do() {
+        for (text, factor) in [("0 dB", 1.0), ("-20dB", 0.1), (" 6.0206 dB", 2.0), ("-40", 0.01), ("+20 dB", 10.0)] {
+            let decibels: Decibels = text.parse().unwrap();
+            assert!((decibels.factor() - factor).abs() < 1e-5, "{text}");
+        }
+        assert_eq!("-6.5 dB".parse::<Decibels>().unwrap().to_string(), "-6.5 dB");
+        for wrong in ["", "dB", "loud", "61 dB", "-121", "NaN dB", "inf", "3 dBm", "1+2"] {
+            let error = wrong.parse::<Decibels>().unwrap_err();
+            assert_eq!(error, format!("`{wrong}` is not a gain such as \"-6 dB\" or 3, from -120 dB to 60 dB"));
+        }
     }
 
     #[test]

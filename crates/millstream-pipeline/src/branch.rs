@@ -1,6 +1,5 @@
 //! A part that was attached to a running pipeline, and can be detached again.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -23,7 +22,7 @@ pub struct Branch {
     pub(crate) joins: Vec<(Arc<Leave>, Arc<Signal>)>,
     tasks: Vec<(Arc<str>, Weak<()>, Arc<Signal>)>,
     aborted: Arc<AtomicBool>,
-    places: Range<usize>,
+    part: u64,
 }
 
 impl Branch {
@@ -33,13 +32,13 @@ impl Branch {
         joins: Vec<(Arc<Leave>, Arc<Signal>)>,
         tasks: &[Hosted],
         aborted: Arc<AtomicBool>,
-        places: Range<usize>,
+        part: u64,
     ) -> Branch {
         let tasks = tasks
             .iter()
             .map(|task| (Arc::clone(&task.name), Arc::downgrade(&task.alive), Arc::clone(&task.signal)))
             .collect();
-        Branch { shared: Arc::clone(shared), run, joins, tasks, aborted, places }
+        Branch { shared: Arc::clone(shared), run, joins, tasks, aborted, part }
     }
 
     /// Takes the part out: its sources end, what it was joined to lets go of it, and what is inside drains.
@@ -74,7 +73,7 @@ impl Branch {
             if !gone {
                 let alive = self.tasks.iter().filter(|(_, alive, _)| alive.strong_count() > 0);
                 let names: Vec<&str> = alive.map(|(name, ..)| &**name).collect();
-                return Err(Error::fatal(format!("{} did not stop and was left behind", names.join(", "))));
+                return Err(Error::fatal(format!("still busy, and left behind: {}", names.join(", "))));
             }
         }
         self.forget();
@@ -88,7 +87,7 @@ impl Branch {
 
     /// Takes its figures out of the statistics.
     pub(crate) fn forget(&self) {
-        self.shared.forget(&self.places);
+        self.shared.forget(self.part);
     }
 
     fn ring(&self) {

@@ -36,14 +36,15 @@ impl Gap {
         *self != before
     }
 
-    /// Whether `item` can be decoded; a frame to start from opens its layer.
+    /// Whether `item` can be decoded. A frame to start from opens its layer, but no further than the one
+    /// below it: what is predicted between layers needs that too.
     pub(crate) fn lets_through<T: Item>(&mut self, item: &T) -> bool {
         let Layer { spatial, temporal } = item.layer();
-        let layer = &mut self.closed[index(spatial)];
+        let layer = index(spatial);
         if item.role() == Role::Start {
-            *layer = OPEN;
+            self.closed[layer] = if spatial == 0 { OPEN } else { self.closed[layer.saturating_sub(1)] };
         }
-        u16::from(temporal) < *layer
+        u16::from(temporal) < self.closed[layer]
     }
 
     /// Closes what is closed in either.
@@ -90,6 +91,15 @@ mod tests {
         assert!(gap.lets_through(&frame(1, 0, Role::Start)));
         let through = [0, 1, 2].map(|spatial| gap.lets_through(&frame(spatial, 0, Role::Reference)));
         assert_eq!(through, [true, true, false]);
+    }
+
+    #[test]
+    fn a_start_of_an_upper_layer_needs_the_lower_one() {
+        let mut gap = Gap::default();
+        assert!(gap.dropped(&frame(0, 0, Role::Start)));
+        assert!(!gap.lets_through(&frame(1, 0, Role::Start)), "it is predicted from the one that was dropped");
+        let through = [0, 1].map(|spatial| gap.lets_through(&frame(spatial, 0, Role::Start)));
+        assert_eq!(through, [true, true]);
     }
 
     #[test]

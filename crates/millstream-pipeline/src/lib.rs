@@ -50,6 +50,7 @@ mod branch;
 pub mod declare;
 mod faults;
 mod gap;
+pub mod handles;
 mod link;
 mod many;
 mod node;

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use millstream_core::{Clock, Control, Item, Role, Timestamp, Upstream};
 
@@ -13,6 +14,11 @@ use crate::outputs::Consumer;
 use crate::policy::{Link, Policy};
 use crate::signal::Signal;
 use crate::stats::LinkCounts;
+
+/// Room for as many items is made at once; a longer queue grows when it must.
+const FIRST_ROOM: usize = 64;
+/// As long as a gap is open a key frame is wished for again after this: the first wish may have been lost.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 struct Shared<T> {
     link: Link,
@@ -28,6 +34,8 @@ struct State<T> {
     waiting: VecDeque<(T, Timestamp)>,
     /// What newcomers cannot be decoded, because of what was dropped.
     gap: Gap,
+    /// When a key frame was last wished for.
+    asked: Option<Timestamp>,
     /// The producer gives nothing any more.
     ended: bool,
     /// The consumer takes nothing any more.
@@ -60,8 +68,9 @@ pub(crate) fn link<T: Item>(
     let shared = Arc::new(Shared {
         link,
         state: Mutex::new(State {
-            waiting: VecDeque::with_capacity(link.items.get()),
+            waiting: VecDeque::with_capacity(link.items.get().min(FIRST_ROOM)),
             gap: Gap::default(),
+            asked: None,
             ended: false,
             closed: false,
         }),
@@ -90,23 +99,37 @@ impl<T: Item> Shared<T> {
         if state.gap.dropped(item) {
             self.counts.gaps.add(1);
         }
-        self.want_key_frame(item);
+        self.want_key_frame(state, item);
     }
 
-    fn want_key_frame(&self, item: &T) {
+    fn want_key_frame(&self, state: &mut State<T>, item: &T) {
         if item.is_referred_to() {
+            state.asked = Some(self.clock.now());
             self.upstream.ask(Control::KeyFrame(Gap::wanted(item.layer())));
+        }
+    }
+
+    /// Drops a newcomer that cannot be decoded.
+    fn drop_undecodable(&self, state: &mut State<T>, item: &T, now: Timestamp) {
+        self.counts.dropped_gap.add(1);
+        if state.asked.is_none_or(|asked| now.since(asked) >= ASK_AGAIN) {
+            self.want_key_frame(state, item);
         }
     }
 
     /// Removes the oldest item, and behind it what cannot be decoded without it.
     fn drop_front(&self, state: &mut State<T>) {
         let Some((dropped, _)) = state.waiting.pop_front() else { return };
-        if !dropped.is_referred_to() {
-            return;
+        if dropped.is_referred_to() {
+            self.close_behind(state, &dropped);
         }
+        self.note_waiting(state);
+    }
+
+    /// Drops what waits and cannot be decoded without `dropped`, the oldest.
+    fn close_behind(&self, state: &mut State<T>, dropped: &T) {
         let mut gap = Gap::default();
-        gap.dropped(&dropped);
+        gap.dropped(dropped);
         state.waiting.retain(|(waiting, _)| {
             let decodable = gap.lets_through(waiting);
             if !decodable {
@@ -118,7 +141,7 @@ impl<T: Item> Shared<T> {
         if gap != Gap::default() {
             self.counts.gaps.add(1);
             state.gap.merge(&gap);
-            self.want_key_frame(&dropped);
+            self.want_key_frame(state, dropped);
         }
     }
 
@@ -174,14 +197,14 @@ impl<T: Item> Consumer<T> for Entry<T> {
         shared.drop_late(&mut state, now);
         // Asked twice: nothing makes room for what cannot be decoded, and making room may close a layer.
         if !state.gap.lets_through(&item) {
-            shared.counts.dropped_gap.add(1);
+            shared.drop_undecodable(&mut state, &item, now);
             return;
         }
         if shared.link.policy != Policy::Block && !shared.make_room(&mut state, &item) {
             return;
         }
         if !state.gap.lets_through(&item) {
-            shared.counts.dropped_gap.add(1);
+            shared.drop_undecodable(&mut state, &item, now);
             return;
         }
         state.waiting.push_back((item, now));
@@ -248,10 +271,8 @@ impl<T> Drop for Exit<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
-    use std::time::Duration;
-
     use millstream_core::{EncodedFrame, Layer, OPUS, VP8};
+    use std::num::NonZeroUsize;
 
     use super::*;
 

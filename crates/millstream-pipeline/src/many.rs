@@ -1,7 +1,8 @@
 //! A stage with several inputs: each has a link of its own, and they come and go while it runs.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_core::{FromInput, InputId, Item, Timestamp, Upstream};
 
@@ -16,7 +17,8 @@ pub(crate) struct Announced<T> {
     pub(crate) signal: Arc<Signal>,
     next: AtomicU32,
     full: AtomicBool,
-    inputs: Mutex<Vec<Input<T>>>,
+    /// `None` once the stage has ended.
+    inputs: Mutex<Option<Vec<Input<T>>>>,
 }
 
 /// One input: its link, and the way upstream through it.
@@ -33,25 +35,33 @@ impl<T> Announced<T> {
             signal: Arc::clone(signal),
             next: AtomicU32::new(0),
             full: AtomicBool::new(false),
-            inputs: Mutex::new(Vec::new()),
+            inputs: Mutex::new(Some(Vec::new())),
         })
     }
 
-    /// Announces an input and wakes the stage.
+    /// Announces an input and wakes the stage; its link closes at once if the stage has ended.
     pub(crate) fn post(&self, exit: Exit<T>, upstream: Upstream) -> InputId {
-        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inputs = self.inputs();
         let id = InputId::new(self.next.fetch_add(1, Ordering::Relaxed));
-        inputs.push(Input { id, exit, upstream });
+        // Otherwise the exit is dropped, after the lock: it wakes others.
+        let Some(open) = &mut *inputs else { return id };
+        open.push(Input { id, exit, upstream });
         drop(inputs);
         self.full.store(true, Ordering::Release);
         self.signal.ring();
         id
+    }
+
+    fn inputs(&self) -> MutexGuard<'_, Option<Vec<Input<T>>>> {
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The task of a stage with several inputs.
 pub(crate) struct ManyTask<T> {
     inputs: Vec<Input<T>>,
+    /// Those that were announced, and of which the stage was not yet told.
+    joining: VecDeque<Input<T>>,
     /// Whose turn it is: everybody's, one after the other.
     turn: usize,
     announced: Arc<Announced<T>>,
@@ -61,22 +71,34 @@ pub(crate) struct ManyTask<T> {
 
 impl<T: Item> ManyTask<T> {
     pub(crate) fn new(announced: &Arc<Announced<T>>, consumer: Box<dyn Consumer<FromInput<T>>>) -> Self {
-        ManyTask { inputs: Vec::new(), turn: 0, announced: Arc::clone(announced), consumer, ended: false }
+        ManyTask {
+            inputs: Vec::new(),
+            joining: VecDeque::new(),
+            turn: 0,
+            announced: Arc::clone(announced),
+            consumer,
+            ended: false,
+        }
     }
 
-    /// Lets in who was announced. Each is told before its first item.
+    /// Hears who was announced.
     fn open(&mut self) {
-        if !self.announced.full.swap(false, Ordering::AcqRel) {
-            return;
+        if self.announced.full.swap(false, Ordering::AcqRel) {
+            let new = self.announced.inputs().as_mut().map(std::mem::take).unwrap_or_default();
+            self.joining.extend(new);
         }
-        let new = std::mem::take(&mut *self.announced.inputs.lock().unwrap_or_else(PoisonError::into_inner));
-        for input in new {
-            if let Some(cx) = self.consumer.cx() {
-                cx.join_input(input.id, input.upstream.clone());
-            }
-            self.consumer.take(FromInput::joined(input.id));
-            self.inputs.push(input);
+    }
+
+    /// Lets in the next that was announced, if there is any. It is told before its first item, and
+    /// like every call not before what the stage gave is gone.
+    fn let_in(&mut self) -> bool {
+        let Some(input) = self.joining.pop_front() else { return false };
+        if let Some(cx) = self.consumer.cx() {
+            cx.join_input(input.id, input.upstream.clone());
         }
+        self.consumer.take(FromInput::joined(input.id));
+        self.inputs.push(input);
+        true
     }
 
     fn is_held(&mut self, index: usize) -> bool {
@@ -111,17 +133,28 @@ impl<T: Item> ManyTask<T> {
         None
     }
 
-    /// Whether there is no input and nobody is left who could join one.
-    fn is_over(&self) -> bool {
+    /// Whether there is no input, and nobody is left who could join one or everything is ending.
+    fn is_over(&mut self) -> bool {
         self.inputs.is_empty()
-            && Arc::strong_count(&self.announced) == 1
+            && self.joining.is_empty()
+            && (Arc::strong_count(&self.announced) == 1 || self.consumer.cx().is_some_and(|cx| cx.stopping()))
             && !self.announced.full.load(Ordering::Acquire)
     }
 
     fn finish(&mut self) -> Step {
         self.ended = true;
         self.inputs.clear();
+        self.joining.clear();
         if self.consumer.finish() { Step::Done } else { Step::Wait(None) }
+    }
+}
+
+/// Whoever joins later finds a link that is closed.
+impl<T> Drop for ManyTask<T> {
+    fn drop(&mut self) {
+        let announced = self.announced.inputs().take();
+        // Without the lock: an exit that is dropped wakes others.
+        drop(announced);
     }
 }
 
@@ -139,11 +172,14 @@ impl<T: Item> Task for ManyTask<T> {
     }
 
     fn advance(&mut self) -> Step {
-        if self.ended || self.consumer.gone() {
+        if self.ended || self.consumer.closed() {
             return self.finish();
         }
         if !self.consumer.ready() {
             return Step::Wait(None);
+        }
+        if self.let_in() {
+            return Step::Asked;
         }
         match self.take() {
             Some(received) => {
@@ -157,7 +193,7 @@ impl<T: Item> Task for ManyTask<T> {
 }
 
 /// The several inputs of a stage, as something to join outputs to. While one is held the stage does
-/// not end, even when all its inputs have.
+/// not end, even when all its inputs have; it does when everything is told to stop.
 pub struct Inputs<T>(pub(crate) Option<Arc<Announced<T>>>);
 
 impl<T> Inputs<T> {

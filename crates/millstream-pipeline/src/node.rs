@@ -160,8 +160,12 @@ impl<I: Received, O: Item> Consumer<I> for StageNode<I, O> {
         self.life == Life::Done
     }
 
-    fn gone(&self) -> bool {
+    fn closed(&self) -> bool {
         self.life != Life::Running
+    }
+
+    fn gone(&self) -> bool {
+        self.life == Life::Done
     }
 
     fn attend(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use millstream_core::units::{Bitrate, FrameRate};
@@ -16,7 +16,11 @@ pub(crate) trait Consumer<T>: Send {
     fn take(&mut self, item: T);
     /// There are no more items. Called again until it says that all is done.
     fn finish(&mut self) -> bool;
-    /// Whether it takes nothing any more.
+    /// Whether it takes nothing any more, though it may still give.
+    fn closed(&self) -> bool {
+        self.gone()
+    }
+    /// Whether it takes and gives nothing any more, so that it can be let go of.
     fn gone(&self) -> bool;
     /// Hears wishes and wakers, its own and those below it.
     fn attend(&mut self) {}
@@ -91,9 +95,13 @@ impl<T> Edge<T> {
         }
     }
 
+    fn is_leaving(&self) -> bool {
+        self.leave.wished.load(Ordering::Acquire)
+    }
+
     /// Lets go of what did not fit, and of the taker once it has finished; whether it has.
     fn has_left(&mut self) -> bool {
-        if !self.leave.wished.load(Ordering::Acquire) {
+        if !self.is_leaving() {
             return false;
         }
         // Whoever leaves does not keep the others waiting.
@@ -122,18 +130,27 @@ impl<T> Edge<T> {
 /// Where takers are announced, before the start and while running.
 pub(crate) struct Mailbox<T> {
     full: AtomicBool,
-    edges: Mutex<Vec<Edge<T>>>,
+    /// `None` once the producer has ended.
+    edges: Mutex<Option<Vec<Edge<T>>>>,
 }
 
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Arc<Mailbox<T>> {
-        Arc::new(Mailbox { full: AtomicBool::new(false), edges: Mutex::new(Vec::new()) })
+        Arc::new(Mailbox { full: AtomicBool::new(false), edges: Mutex::new(Some(Vec::new())) })
     }
 
-    /// Announces a taker. Whoever calls rings the producer's task.
+    /// Announces a taker; its input ends at once if the producer has ended. Whoever calls rings the
+    /// producer's task.
     pub(crate) fn post(&self, edge: Edge<T>) {
-        self.edges.lock().unwrap_or_else(PoisonError::into_inner).push(edge);
+        let mut edges = self.edges();
+        // Otherwise it is dropped, after the lock: it wakes others.
+        let Some(open) = &mut *edges else { return };
+        open.push(edge);
         self.full.store(true, Ordering::Release);
+    }
+
+    fn edges(&self) -> MutexGuard<'_, Option<Vec<Edge<T>>>> {
+        self.edges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,6 +158,15 @@ impl<T> Mailbox<T> {
 pub(crate) struct Outputs<T> {
     edges: Vec<Edge<T>>,
     mailbox: Arc<Mailbox<T>>,
+}
+
+/// Who was announced and never let in sees the end, and so does whoever comes later.
+impl<T> Drop for Outputs<T> {
+    fn drop(&mut self) {
+        let announced = self.mailbox.edges().take();
+        // Without the lock: an edge that is dropped wakes others.
+        drop(announced);
+    }
 }
 
 impl<T> Drop for Edge<T> {
@@ -158,7 +184,7 @@ impl<T: Item> Outputs<T> {
 
     fn open_mailbox(&mut self) {
         if self.mailbox.full.swap(false, Ordering::AcqRel) {
-            self.edges.append(&mut self.mailbox.edges.lock().unwrap_or_else(PoisonError::into_inner));
+            self.edges.extend(self.mailbox.edges().as_mut().into_iter().flat_map(std::mem::take));
         }
     }
 
@@ -191,7 +217,7 @@ impl<T: Item> Outputs<T> {
     /// takers were detached waits for others.
     pub(crate) fn gone(&mut self) -> bool {
         let before = self.edges.len();
-        self.edges.retain(|edge| !edge.consumer.gone());
+        self.edges.retain(|edge| edge.is_leaving() || !edge.consumer.gone());
         before > 0 && self.edges.is_empty()
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 use std::time::Duration;
 
+use millstream_core::descriptor::Place;
 use millstream_core::{
     Clock, Cx, Error, FromInput, Hand, InputId, Item, Media, Received, Result, Run, Sink, Source, Stage, Timestamp,
     Upstream, Utc,
@@ -37,8 +38,8 @@ pub struct Pipeline {
     joins: Vec<(Arc<Leave>, Arc<Signal>)>,
     /// The task that hosts each stage, by its bell.
     homes: Vec<(Arc<str>, Arc<Signal>)>,
-    /// The place of its first stage.
-    first: usize,
+    /// Whose figures those of its stages and links are.
+    part: u64,
     timed: bool,
     notices: Vec<(String, String)>,
     wrong: Option<Error>,
@@ -49,11 +50,18 @@ pub struct Output<T> {
     stage: Arc<str>,
     mailbox: Arc<Mailbox<T>>,
     signal: Arc<Signal>,
+    /// The part that its stage is of.
+    part: u64,
 }
 
 impl<T> Clone for Output<T> {
     fn clone(&self) -> Self {
-        Output { stage: Arc::clone(&self.stage), mailbox: Arc::clone(&self.mailbox), signal: Arc::clone(&self.signal) }
+        Output {
+            stage: Arc::clone(&self.stage),
+            mailbox: Arc::clone(&self.mailbox),
+            signal: Arc::clone(&self.signal),
+            part: self.part,
+        }
     }
 }
 
@@ -127,7 +135,7 @@ impl Pipeline {
             tasks: Vec::new(),
             joins: Vec::new(),
             homes: Vec::new(),
-            first: shared.figures().places(),
+            part: shared.figures().add_part(),
             timed: true,
             notices: Vec::new(),
             wrong: None,
@@ -136,9 +144,8 @@ impl Pipeline {
 
     /// The tasks of a part, and how it is detached. Nothing of it stays if it is wrong.
     pub(crate) fn into_part(mut self) -> Result<(Vec<Hosted>, Branch)> {
-        let places = self.first..self.shared.figures().places();
-        let branch =
-            Branch::new(&self.shared, self.run.clone(), self.joins, &self.tasks, Arc::clone(&self.aborted), places);
+        let (run, aborted) = (self.run.clone(), Arc::clone(&self.aborted));
+        let branch = Branch::new(&self.shared, run, self.joins, &self.tasks, aborted, self.part);
         if let Some(error) = self.wrong.take() {
             branch.detach();
             branch.forget();
@@ -298,7 +305,7 @@ impl Pipeline {
     pub(crate) fn add_source<T: Item>(&mut self, name: &str, source: Box<dyn Source<T>>, blocking: bool) -> Output<T> {
         let signal = self.new_signal();
         let output = self.new_output(name, &signal);
-        let seat = Seat { reopens: true, ..self.seat(&output.stage, &signal) };
+        let seat = Seat { reopens: true, ..self.seat(&output.stage, Place::Source, &signal) };
         let cx = self.cx(&seat, Upstream::default());
         let task = SourceTask::new(source, cx, Outputs::new(&output.mailbox), seat);
         self.host(&output.stage, &signal, Box::new(task), blocking);
@@ -322,7 +329,7 @@ impl Pipeline {
     pub(crate) fn add_sink<T: Item>(&mut self, name: &str, join: Join<T>, sink: Box<dyn Sink<T>>, own_thread: bool) {
         let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
         let name = self.named(name, &signal);
-        let seat = self.seat(&name, &signal);
+        let seat = self.seat(&name, Place::Sink, &signal);
         let upstream = Upstream::new(join.output.signal.waker());
         let node = SinkNode::new(sink, self.cx(&seat, upstream.clone()), seat);
         self.join_one(&name, join, &signal, upstream, Box::new(node), own_thread);
@@ -341,7 +348,7 @@ impl Pipeline {
     pub(crate) fn add_many_sink<T: Item>(&mut self, name: &str, sink: Box<dyn Sink<FromInput<T>>>) -> Inputs<T> {
         let signal = self.new_signal();
         let name = self.named(name, &signal);
-        let seat = self.seat(&name, &signal);
+        let seat = self.seat(&name, Place::Sink, &signal);
         let node = SinkNode::new(sink, self.cx(&seat, Upstream::new(signal.waker())), seat);
         self.gather(&name, &signal, Box::new(node))
     }
@@ -354,7 +361,7 @@ impl Pipeline {
         upstream: Upstream,
     ) -> (StageNode<I, O>, Output<O>) {
         let output = self.new_output(name, signal);
-        let seat = self.seat(&output.stage, signal);
+        let seat = self.seat(&output.stage, Place::Stage, signal);
         let cx = self.cx(&seat, upstream);
         (StageNode::new(stage, cx, Outputs::new(&output.mailbox), seat), output)
     }
@@ -394,7 +401,7 @@ impl Pipeline {
         let chosen = chosen.unwrap_or_else(default_link::<T>);
         let counts = Arc::default();
         let (entry, exit) = link(chosen, &output.signal, signal, &self.clock, &upstream, &counts);
-        self.shared.figures().add_link(&output.stage, to, chosen, &counts);
+        self.shared.figures().add_link(self.part, &output.stage, to, chosen, &counts);
         self.edge(&output, Box::new(entry), upstream);
         exit
     }
@@ -403,11 +410,14 @@ impl Pipeline {
         let leave = Leave::new(Waker::from(Arc::clone(&self.shared)));
         output.mailbox.post(Edge::new(consumer, upstream, &leave));
         output.signal.ring();
-        self.joins.push((leave, Arc::clone(&output.signal)));
+        // What is joined within a part stays so when it is detached, and drains.
+        if output.part != self.part {
+            self.joins.push((leave, Arc::clone(&output.signal)));
+        }
     }
 
     fn new_output<T>(&mut self, name: &str, signal: &Arc<Signal>) -> Output<T> {
-        Output { stage: self.named(name, signal), mailbox: Mailbox::new(), signal: Arc::clone(signal) }
+        Output { stage: self.named(name, signal), mailbox: Mailbox::new(), signal: Arc::clone(signal), part: self.part }
     }
 
     /// The name of a stage that is hosted by the task of `signal`.
@@ -423,13 +433,13 @@ impl Pipeline {
         signal
     }
 
-    fn seat(&mut self, name: &Arc<str>, signal: &Arc<Signal>) -> Seat {
+    fn seat(&mut self, name: &Arc<str>, stands: Place, signal: &Arc<Signal>) -> Seat {
         let mut figures = self.shared.figures();
         if figures.has(name) && self.wrong.is_none() {
             self.wrong = Some(Error::config(format!("two stages are called `{name}`; give each a name of its own")));
         }
         let counts = Arc::default();
-        let place = figures.add_stage(name, &counts);
+        let place = figures.add_stage(self.part, name, stands, &counts);
         drop(figures);
         Seat {
             name: Arc::clone(name),

@@ -1,6 +1,6 @@
 //! The threads runner: one named thread for each task, in real time.
 
-use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use millstream_core::{Clock, Error, Result, Run};
 
 use crate::branch::Branch;
-use crate::faults::Faults;
+use crate::faults::{Faults, panicked};
 use crate::pipeline::Pipeline;
 use crate::signal::Signal;
 use crate::stats::{Figures, Statistics};
@@ -89,9 +89,9 @@ impl Shared {
         done()
     }
 
-    /// Forgets the figures of stages that were detached.
-    pub(crate) fn forget(&self, places: &Range<usize>) {
-        self.figures().forget(places);
+    /// Forgets the figures of a part that was detached.
+    pub(crate) fn forget(&self, part: u64) {
+        self.figures().forget(part);
     }
 }
 
@@ -121,11 +121,11 @@ impl Running {
     }
 
     fn host_all(&self, tasks: Vec<Hosted>) -> Result<()> {
-        locked(&self.shared.running).extend(tasks.iter().map(|task| Arc::clone(&task.name)));
         let mut threads = locked(&self.threads);
         threads.retain(|thread| !thread.is_finished());
         for task in tasks {
             let (shared, clock, name) = (Arc::clone(&self.shared), self.clock.clone(), Arc::clone(&task.name));
+            locked(&self.shared.running).push(Arc::clone(&name));
             let thread = std::thread::Builder::new().name(name.to_string()).spawn(move || host(task, &shared, &clock));
             match thread {
                 Ok(thread) => threads.push(thread),
@@ -149,6 +149,7 @@ impl Running {
         let (tasks, branch) = part.into_part()?;
         if let Err(error) = self.host_all(tasks) {
             branch.detach();
+            branch.forget();
             return Err(error);
         }
         Ok((built, branch))
@@ -194,7 +195,8 @@ impl Running {
     ///
     /// # Errors
     /// The error of the stage that was declared first among those that failed. After a stop, stages
-    /// that do not return within 2.5 s are left behind and named.
+    /// that are not done within 2 s are cut off and named, because what waited there is lost; those that
+    /// do not even return half a second later are left behind.
     pub fn wait(mut self) -> Result<()> {
         self.join()
     }
@@ -205,25 +207,36 @@ impl Running {
             running = self.shared.changed.wait(running).unwrap_or_else(PoisonError::into_inner);
         }
         drop(running);
-        let mut left = self.until_empty(DRAIN);
-        if !left.is_empty() {
+        let late = self.until_empty(DRAIN);
+        let mut left = Vec::new();
+        if !late.is_empty() {
             self.shared.abort();
             left = self.until_empty(GRACE);
         }
         for thread in std::mem::take(&mut *locked(&self.threads)) {
             // A thread that hangs in foreign code is left behind; one that is done is joined.
             if left.is_empty() || thread.is_finished() {
-                // A stage's panic is caught and reported as its error; the thread itself does not panic.
+                // A panic is caught and reported as an error; the thread itself does not panic.
                 let _ = thread.join();
             }
         }
         if let Some(error) = self.shared.faults.take_first() {
             return Err(error);
         }
-        if left.is_empty() {
-            return Ok(());
+        let after = (DRAIN + GRACE).as_secs_f64();
+        if !left.is_empty() {
+            let message = format!("still busy {after} s after the stop, and left behind: {}", left.join(", "));
+            return Err(Error::fatal(message));
         }
-        Err(Error::fatal(format!("{} did not stop and was left behind", left.join(", "))))
+        if !late.is_empty() {
+            let message = format!(
+                "not done {} s after the stop, and cut off with what waited there: {}",
+                DRAIN.as_secs(),
+                late.join(", ")
+            );
+            return Err(Error::fatal(message));
+        }
+        Ok(())
     }
 
     /// Waits until no task runs, but no longer than `patience`; the names of those that still do.
@@ -260,7 +273,19 @@ impl Stopper {
 }
 
 /// Hosts a task on the calling thread until it is done.
-fn host(mut task: Hosted, shared: &Shared, clock: &Clock) {
+fn host(task: Hosted, shared: &Shared, clock: &Clock) {
+    let name = Arc::clone(&task.name);
+    // Calls into a stage are guarded where they happen; this is for what a stage does when it is dropped.
+    let hosted = catch_unwind(AssertUnwindSafe(|| drop(run(task, shared, clock))));
+    if let Err(payload) = hosted {
+        shared.faults.report(usize::MAX, panicked(payload).in_stage(&name));
+        shared.stop();
+    }
+    shared.leave(&name);
+}
+
+/// Runs a task until it is done or given up; its links close when it is dropped.
+fn run(mut task: Hosted, shared: &Shared, clock: &Clock) -> Hosted {
     task.signal.host_here();
     // Takers were announced before there was a thread to ring.
     task.signal.ring();
@@ -272,8 +297,5 @@ fn host(mut task: Hosted, shared: &Shared, clock: &Clock) {
             Step::Done => break,
         }
     }
-    let name = Arc::clone(&task.name);
-    // Its links close before it is counted as ended.
-    drop(task);
-    shared.leave(&name);
+    task
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use millstream_core::descriptor::Place;
 use serde::Serialize;
 
 use crate::policy::Link;
@@ -131,6 +132,8 @@ pub struct Latency {
 pub struct StageStatistics {
     /// Its name.
     pub name: String,
+    /// Where it stands: a source gives, a sink takes, a stage does both.
+    pub place: Place,
     /// Items it took.
     pub items_in: u64,
     /// Their payload in bytes.
@@ -213,19 +216,21 @@ pub(crate) struct Figures {
     links: Vec<LinkFigures>,
     /// How many stages there ever were.
     places: usize,
+    /// How many parts there ever were; the pipeline itself is the first.
+    parts: u64,
 }
 
 #[derive(Debug)]
 struct StageFigures {
-    place: usize,
+    part: u64,
+    stands: Place,
     name: Arc<str>,
     counts: Arc<StageCounts>,
 }
 
 #[derive(Debug)]
 struct LinkFigures {
-    /// The place of the stage that takes.
-    place: usize,
+    part: u64,
     from: Arc<str>,
     to: Arc<str>,
     link: Link,
@@ -238,19 +243,24 @@ impl Figures {
         self.stages.iter().any(|stage| &*stage.name == name)
     }
 
-    /// Adds a stage; its place in the order of declaration.
-    pub(crate) fn add_stage(&mut self, name: &Arc<str>, counts: &Arc<StageCounts>) -> usize {
+    /// A part of the pipeline to which stages and links can be added, and that can be forgotten.
+    pub(crate) fn add_part(&mut self) -> u64 {
+        self.parts += 1;
+        self.parts
+    }
+
+    /// Adds a stage of `part`; its place in the order of declaration.
+    pub(crate) fn add_stage(&mut self, part: u64, name: &Arc<str>, stands: Place, counts: &Arc<StageCounts>) -> usize {
         let place = self.places;
         self.places += 1;
-        self.stages.push(StageFigures { place, name: Arc::clone(name), counts: Arc::clone(counts) });
+        self.stages.push(StageFigures { part, stands, name: Arc::clone(name), counts: Arc::clone(counts) });
         place
     }
 
-    /// Adds a link to the stage `to` that was added last or before.
-    pub(crate) fn add_link(&mut self, from: &Arc<str>, to: &Arc<str>, link: Link, counts: &Arc<LinkCounts>) {
-        let place = self.stages.iter().rev().find(|stage| stage.name == *to).map_or(self.places, |stage| stage.place);
+    /// Adds a link that `part` joins, if only to a stage that was there before.
+    pub(crate) fn add_link(&mut self, part: u64, from: &Arc<str>, to: &Arc<str>, link: Link, counts: &Arc<LinkCounts>) {
         self.links.push(LinkFigures {
-            place,
+            part,
             from: Arc::clone(from),
             to: Arc::clone(to),
             link,
@@ -258,20 +268,16 @@ impl Figures {
         });
     }
 
-    /// How many stages there ever were.
-    pub(crate) fn places(&self) -> usize {
-        self.places
-    }
-
-    /// Forgets the stages of `places` and the links to them.
-    pub(crate) fn forget(&mut self, places: &std::ops::Range<usize>) {
-        self.stages.retain(|stage| !places.contains(&stage.place));
-        self.links.retain(|link| !places.contains(&link.place));
+    /// Forgets the stages of `part` and the links that it joined.
+    pub(crate) fn forget(&mut self, part: u64) {
+        self.stages.retain(|stage| stage.part != part);
+        self.links.retain(|link| link.part != part);
     }
 
     pub(crate) fn read(&self) -> Statistics {
-        let stages = self.stages.iter().map(|StageFigures { name, counts, .. }| StageStatistics {
+        let stages = self.stages.iter().map(|StageFigures { stands, name, counts, .. }| StageStatistics {
             name: name.to_string(),
+            place: *stands,
             items_in: counts.items_in.value(),
             bytes_in: counts.bytes_in.value(),
             items_out: counts.items_out.value(),

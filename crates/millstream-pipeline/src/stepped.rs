@@ -53,6 +53,7 @@ impl Stepped {
         let (tasks, branch) = part.into_part()?;
         if let Some(blocking) = tasks.iter().find(|task| task.blocking) {
             branch.detach();
+            branch.forget();
             return Err(Error::config("it blocks in a driver and cannot run in virtual time").in_stage(&blocking.name));
         }
         self.host_all(tasks);

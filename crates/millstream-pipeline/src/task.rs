@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use millstream_core::{Clock, Cx, Item, Next, Source, Timestamp};
+use millstream_core::{Clock, Cx, Error, Item, Next, Source, Timestamp};
 
 use crate::link::{Exit, Taken};
 use crate::node::{Called, Seat};
@@ -112,11 +112,15 @@ const BACK_OFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs
 /// Bad items in a row after which a source is left alone too: nothing good is coming just now.
 const BAD_IN_A_ROW: u32 = 100;
 
+/// How often a source may be asked for nothing at one moment before that is a mistake of its own.
+const ASKED_IN_VAIN: u32 = 10_000;
+
 /// What went wrong since the last good item.
 #[derive(Default)]
 struct Setbacks {
     bad: u32,
     lost: u32,
+    in_vain: u32,
 }
 
 impl Setbacks {
@@ -155,6 +159,19 @@ impl<T: Item> SourceTask<T> {
 }
 
 impl<T: Item> SourceTask<T> {
+    /// It said to come at a time that has come, and does so again and again: nobody gets anything else done.
+    fn in_vain(&mut self) -> Rest {
+        self.setbacks.in_vain += 1;
+        if self.setbacks.in_vain < ASKED_IN_VAIN {
+            return Rest::None;
+        }
+        let words = format!(
+            "it was asked {ASKED_IN_VAIN} times, and each time for a moment that had come; it must give an item or a later time"
+        );
+        let _: Called<()> = self.seat.call(|| Err(Error::fatal(words)));
+        Rest::Ended
+    }
+
     fn back_off(&mut self) -> Rest {
         let wait = self.setbacks.back_off();
         tracing::warn!("{}: trying again in {wait:?}", self.seat.name);
@@ -216,6 +233,7 @@ impl<T: Item> Task for SourceTask<T> {
                 self.rest = Rest::None;
                 return Step::Moved;
             }
+            Called::Well(Next::Until(time)) if time <= self.cx.now() => self.in_vain(),
             Called::Well(Next::Until(time)) => Rest::Until(time),
             Called::Well(Next::Idle) => Rest::Idle,
             Called::Well(Next::End) | Called::Failed => Rest::Ended,
@@ -257,7 +275,7 @@ impl<T: Item> Task for LinkTask<T> {
     }
 
     fn advance(&mut self) -> Step {
-        if self.consumer.gone() {
+        if self.consumer.closed() {
             return self.finish();
         }
         let Some(exit) = &self.exit else { return self.finish() };

@@ -347,3 +347,85 @@ fn what_cannot_run_is_refused_by_name() {
     let error = blocking.step().err().unwrap();
     assert_eq!(error.to_string(), "camera: it blocks in a driver and cannot run in virtual time");
 }
+
+/// Keeps everything until the end.
+struct Hoard(Vec<AudioFrame>);
+
+impl Stage<AudioFrame, AudioFrame> for Hoard {
+    fn process(&mut self, block: AudioFrame, _: &mut Out<AudioFrame>) -> Result<()> {
+        self.0.push(block);
+        Ok(())
+    }
+    fn finish(&mut self, out: &mut Out<AudioFrame>) -> Result<()> {
+        self.0.drain(..).for_each(|block| out.push(block));
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_given_at_the_end_arrives_even_if_it_is_more_than_the_link_holds() {
+    let heard = Counter::default();
+    let results = on_both(|p| {
+        let source = p.source("source", ticking(10));
+        let hoard = p.inline("hoard", &source, Hoard(Vec::new()));
+        let passed = p.inline("pass", &hoard, pass);
+        p.sink("heard", passed.through(Link::block(NonZeroUsize::MIN)), heard.clone());
+    });
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(heard.count(), 20);
+}
+
+#[test]
+fn a_panic_while_a_stage_is_dropped_is_an_error_too() {
+    struct Bomb;
+    impl Sink<AudioFrame> for Bomb {
+        fn consume(&mut self, _: AudioFrame, _: &mut Cx) -> Result<()> {
+            Ok(())
+        }
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let mut pipeline = Pipeline::new("bomb");
+    let source = pipeline.source("source", ticking(1));
+    pipeline.sink("bomb", source.through(Link::block(FOUR)), Bomb);
+    let error = pipeline.spawn().unwrap().wait().unwrap_err();
+    assert_eq!(error.to_string(), "bomb: panicked: dropped");
+}
+
+#[test]
+fn a_drain_that_is_cut_off_is_not_called_a_success() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let mut pipeline = Pipeline::new("slow");
+    let source = pipeline.source("source", ticking(u64::MAX));
+    let mut told = Some(release);
+    let heard = Counter::default();
+    let counted = heard.clone();
+    pipeline.sink("slow", source.through(Link::block(FOUR)), move |_: AudioFrame, cx: &mut Cx| {
+        counted.0.fetch_add(1, Ordering::SeqCst);
+        // Busy until the drain is over: nobody releases it before.
+        let _ = released.recv_timeout(Duration::from_millis(2200));
+        let _ = cx.now();
+        Ok(())
+    });
+    let running = pipeline.spawn().unwrap();
+    while heard.count() == 0 {
+        std::thread::yield_now();
+    }
+    running.stop();
+    let error = running.wait().unwrap_err();
+    drop(told.take());
+    assert!(error.to_string().contains("cut off") && error.to_string().contains("slow"), "{error}");
+}
+
+#[test]
+fn a_source_that_is_asked_in_vain_for_ever_is_stopped() {
+    for result in on_both(|p| {
+        let source = p.source("lazy", |cx: &mut Cx| -> Result<Next<AudioFrame>> { Ok(Next::Until(cx.now())) });
+        p.inline_sink("end", &source, nowhere);
+    }) {
+        assert!(result.unwrap_err().to_string().starts_with("lazy: it was asked 10000 times"));
+    }
+}

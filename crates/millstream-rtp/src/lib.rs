@@ -37,7 +37,6 @@
 #![forbid(unsafe_code)]
 
 pub mod opus;
-mod sequencer;
 pub mod vp8;
 
 use millstream_core::Registry;

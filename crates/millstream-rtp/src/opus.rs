@@ -8,7 +8,7 @@ use millstream_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::sequencer::{Seed, Sequencer};
+use millstream_core::sequencer::{Seed, Sequencer};
 
 /// The stage type `opus-packetizer`.
 pub fn descriptor() -> Descriptor {
@@ -82,7 +82,7 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
         // The copy is short, and lets go of the encoder's buffer while an engine keeps ours to send again.
         let data = self.ring.copy(&frame.data);
         let header = RtpHeader {
-            sequence: self.sequencer.next(),
+            sequence: self.sequencer.sequence(),
             timestamp: self.sequencer.timestamp(frame.time),
             marker: after_silence,
             start: 0,

@@ -32,6 +32,7 @@
 
 pub mod page;
 
+mod connections;
 mod problem;
 mod server;
 mod whep;

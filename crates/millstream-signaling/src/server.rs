@@ -2,7 +2,7 @@
 //!
 //! It knows nothing of what it serves.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -12,6 +12,8 @@ use std::time::Duration;
 use axum::Router;
 use millstream_core::{Error, Result};
 use tokio::sync::oneshot;
+
+use crate::connections;
 
 /// How long those who are served may take to be told that it ends.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -76,7 +78,7 @@ impl Server {
         let run = move || {
             runtime.block_on(async move {
                 tokio::select! {
-                    _ = axum::serve(listener, routes).into_future() => {}
+                    () = connections::serve(listener, routes) => {}
                     _ = stopped => {}
                 }
                 if tokio::time::timeout(CLOSING, closing).await.is_err() {

@@ -202,7 +202,7 @@ impl Source<EncodedFrame> for IvfFile {
 
 /// Describes `ivf-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("ivf-file", "encoded video (VP8) from an IVF file", Format::Encoded(VP8))
+    Descriptor::source("ivf-file", "Gives VP8 from an IVF file", Format::Encoded(VP8))
         .build(|options: Options, _| Ok(Worker::source(IvfFile::new(options)?)))
 }
 

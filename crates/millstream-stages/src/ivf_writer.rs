@@ -104,7 +104,7 @@ impl Sink<EncodedFrame> for IvfWriter {
 
 /// Describes `ivf-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("ivf-writer", "encoded video (VP8) into an IVF file", Accepts::Only(Format::Encoded(VP8)))
+    Descriptor::sink("ivf-writer", "Writes VP8 into an IVF file", Accepts::Only(Format::Encoded(VP8)))
         .build(|options: Options, _| Ok(Worker::sink(IvfWriter::new(&options)?)))
 }
 

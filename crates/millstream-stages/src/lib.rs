@@ -1,5 +1,5 @@
 //! Stages that need no device, no codec library and no network: test picture, test tone, files to
-//! read and to write, scaling, gain, a look at what passes, and an end for what nobody wants.
+//! read and to write, scaling, gain, mixing, a look at what passes, and an end for what nobody wants.
 //!
 //! | type | kind | does |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! | [`ogg-opus-file`](ogg_opus_file) | source | encoded sound (Opus) from an Ogg file |
 //! | [`scale`](mod@scale) | stage | makes pictures larger or smaller |
 //! | [`gain`](mod@gain) | stage | makes sound louder, quieter or silent |
+//! | [`mix`](mod@mix) | stage | makes one sound of any number |
 //! | [`tap`](mod@tap) | stage | passes everything as it is, and says of each item what it is |
 //! | [`y4m-writer`](y4m_writer) | sink | raw video into a YUV4MPEG2 file |
 //! | [`wav-writer`](wav_writer) | sink | raw sound into a WAVE file |
@@ -45,6 +46,7 @@ pub mod gain;
 mod ivf;
 pub mod ivf_file;
 pub mod ivf_writer;
+pub mod mix;
 pub mod null;
 mod ogg;
 pub mod ogg_opus_file;
@@ -75,6 +77,7 @@ pub fn register(registry: &mut Registry) {
         ogg_opus_file::descriptor(),
         scale::descriptor(),
         gain::descriptor(),
+        mix::descriptor(),
         tap::descriptor(),
         y4m_writer::descriptor(),
         wav_writer::descriptor(),
@@ -101,7 +104,7 @@ mod tests {
         register(&mut registry);
         let names: Vec<_> = registry.iter().map(|descriptor| descriptor.name()).collect();
         let sources = ["ivf-file", "ogg-opus-file", "test-audio", "test-video", "wav-file", "y4m-file"];
-        let stages = ["gain", "scale", "tap"];
+        let stages = ["gain", "mix", "scale", "tap"];
         let sinks = ["ivf-writer", "null", "ogg-opus-writer", "wav-writer", "y4m-writer"];
         let mut all = [&sources[..], &stages, &sinks].concat();
         all.sort_unstable();
@@ -132,6 +135,8 @@ mod tests {
         read("null", &[]).unwrap();
         read("gain", &[("gain", text("-6 dB")), ("mute", Value::Bool(true))]).unwrap();
         read("gain", &[("gain", Value::Integer(-6))]).unwrap();
+        let gains = Value::List(vec![text("0 dB"), Value::Integer(-6)]);
+        read("mix", &[("gain", gains), ("channels", Value::Integer(1)), ("patience", text("80 ms"))]).unwrap();
         read("tap", &[("to", text("log")), ("every", Value::Integer(30))]).unwrap();
         read("tap", &[("every", Value::Integer(0))]).unwrap_err();
         read("ivf-file", &[("path", text("clip.ivf"))]).unwrap();

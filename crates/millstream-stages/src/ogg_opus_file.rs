@@ -131,7 +131,7 @@ fn damaged(packets: &Packets, number: u64) -> Error {
 
 /// Describes `ogg-opus-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("ogg-opus-file", "encoded sound (Opus) from an Ogg file", Format::Encoded(OPUS))
+    Descriptor::source("ogg-opus-file", "Gives Opus from an Ogg file", Format::Encoded(OPUS))
         .build(|options: Options, _| Ok(Worker::source(OggOpusFile::new(options)?)))
 }
 

@@ -144,7 +144,7 @@ impl Sink<EncodedFrame> for OggOpusWriter {
 
 /// Describes `ogg-opus-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("ogg-opus-writer", "encoded sound (Opus) into an Ogg file", Accepts::Only(Format::Encoded(OPUS)))
+    Descriptor::sink("ogg-opus-writer", "Writes Opus into an Ogg file", Accepts::Only(Format::Encoded(OPUS)))
         .build(|options: Options, _| Ok(Worker::sink(OggOpusWriter::new(&options)?)))
 }
 

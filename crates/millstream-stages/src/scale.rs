@@ -90,7 +90,7 @@ impl Stage<VideoFrame, VideoFrame> for Scale {
 /// Describes `scale`.
 pub fn descriptor() -> Descriptor {
     let video = Format::Video;
-    Descriptor::stage("scale", "makes pictures larger or smaller", Accepts::Only(video), Gives::Format(video))
+    Descriptor::stage("scale", "Makes pictures larger or smaller", Accepts::Only(video), Gives::Format(video))
         .build(|options: Options, _| Ok(Worker::stage(Scale::new(options)?)))
 }
 

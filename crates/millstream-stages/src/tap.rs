@@ -125,7 +125,7 @@ impl<T: Item> Stage<T, T> for Tap {
 
 /// Describes `tap`.
 pub fn descriptor() -> Descriptor {
-    let doc = "passes everything as it is, and says of each item what it is";
+    let doc = "Passes everything as it is, and says of each item what it is";
     Descriptor::stage("tap", doc, Accepts::Anything, Gives::AsInput)
         .light()
         .build(|options: Options, joined| build(&options, joined))

@@ -173,7 +173,7 @@ fn since_second(index: u64, start: u64) -> f64 {
 
 /// Describes `test-audio`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("test-audio", "a tone, or a beep at the start of each second", Format::Audio)
+    Descriptor::source("test-audio", "Gives a tone, or a beep at the start of each second", Format::Audio)
         .build(|options: Options, _| Ok(Worker::source(TestAudio::new(options)?)))
 }
 

@@ -79,7 +79,9 @@ impl WavWriter {
     /// Writes the header, with lengths that say "unknown".
     fn begin(&mut self, block: &AudioFrame) -> Result<Begun> {
         let AudioFrame { rate, channels, time, .. } = *block;
-        let frame = self.format.bytes() as u16 * channels;
+        let frame = (self.format.bytes() as u16).checked_mul(channels).ok_or_else(|| {
+            Error::bad_item(format!("{channels} channels; a WAVE file counts the bytes of all of them in 16 bits"))
+        })?;
         let mut header = b"RIFF\xFF\xFF\xFF\xFFWAVEfmt ".to_vec();
         // Whatever is not PCM has an extension, here an empty one, and a chunk `fact`.
         let (len, tag): (u32, u16) = match self.format {
@@ -213,7 +215,7 @@ impl Sink<AudioFrame> for WavWriter {
 
 /// Describes `wav-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("wav-writer", "raw sound into a WAVE file", Accepts::Only(Kind::Audio))
+    Descriptor::sink("wav-writer", "Writes raw sound into a WAVE file", Accepts::Only(Kind::Audio))
         .build(|options: Options, _| Ok(Worker::sink(WavWriter::new(&options)?)))
 }
 

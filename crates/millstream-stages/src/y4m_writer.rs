@@ -178,7 +178,7 @@ impl Sink<VideoFrame> for Y4mWriter {
 
 /// Describes `y4m-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("y4m-writer", "raw video into a YUV4MPEG2 file", Accepts::Only(Format::Video))
+    Descriptor::sink("y4m-writer", "Writes raw video into a YUV4MPEG2 file", Accepts::Only(Format::Video))
         .build(|options: Options, _| Ok(Worker::sink(Y4mWriter::new(&options)?)))
 }
 

@@ -38,6 +38,12 @@ pub(crate) fn picture_in(format: PixelFormat, size: (u32, u32), number: u64) -> 
     })
 }
 
+/// `picture` as if it had been captured at `time`.
+pub(crate) fn stamped(mut picture: VideoFrame, time: Timestamp) -> VideoFrame {
+    picture.time = time;
+    picture
+}
+
 /// Block `number` of noise: 10 ms at `rate`, stamped by exact sample counts, all channels unlike.
 pub fn block(rate: u32, channels: u16, number: u64) -> AudioFrame {
     let length = u64::from(rate / 100);
@@ -110,7 +116,7 @@ impl Odd for VideoFrame {
                 all.push((format!("{format:?} of {}x{}", size.0, size.1), picture_in(format, size, 0)));
             }
         }
-        all.into_iter().map(|(what, picture)| (what, VideoFrame { time: good.time, ..picture })).collect()
+        all.into_iter().map(|(what, picture)| (what, stamped(picture, good.time))).collect()
     }
 }
 

@@ -28,12 +28,9 @@ pub use millstream_pipeline::{Link, Output, Pipeline, Policy, Running, Stopper};
 pub use millstream_rtp as rtp;
 pub use millstream_stages as stages;
 pub use millstream_webrtc as webrtc;
+pub use registry::codecs::*;
 pub use registry::{LoadError, load, registry};
 
-#[cfg(feature = "opus")]
-pub use millstream_codec_opus as opus;
-#[cfg(feature = "vpx")]
-pub use millstream_codec_vpx as vpx;
 #[cfg(feature = "webrtc-rs")]
 pub use millstream_signaling as signaling;
 #[cfg(feature = "webrtc-rs")]

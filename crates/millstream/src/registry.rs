@@ -4,24 +4,43 @@ use millstream_core::Registry;
 use millstream_pipeline::Pipeline;
 use millstream_pipeline::declare::{self, Diagnostics, Override};
 
-/// Official stage types that need a cargo feature, with that feature: so that one that was built
-/// without is refused by name.
-const FEATURES: [(&str, &str); 3] = [("opus-encoder", "opus"), ("vp8-encoder", "vpx"), ("page", "webrtc-rs")];
+/// Says of each codec its feature, its crate, what the crate is called here, and its stage types, so
+/// that one that was built without is refused by name.
+macro_rules! codecs {
+    ($($feature:tt: $from:ident as $name:ident gives $($stage:literal)+;)*) => {
+        pub(crate) mod codecs {
+            $(
+                #[cfg(feature = $feature)]
+                pub use $from as $name;
+            )*
+        }
+
+        fn register_codecs(registry: &mut Registry) {
+            $(
+                #[cfg(feature = $feature)]
+                $from::register(registry);
+                $(registry.add_missing($stage, $feature);)+
+            )*
+        }
+    };
+}
+
+codecs! {
+    "g711": millstream_codec_g711 as g711 gives "pcmu-encoder" "pcmu-decoder" "pcmu-packetizer"
+        "pcma-encoder" "pcma-decoder" "pcma-packetizer";
+    "opus": millstream_codec_opus as opus gives "opus-encoder";
+    "vpx": millstream_codec_vpx as vpx gives "vp8-encoder";
+}
 
 /// Every stage type that was built in.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     millstream_stages::register(&mut registry);
     millstream_rtp::register(&mut registry);
-    #[cfg(feature = "opus")]
-    millstream_codec_opus::register(&mut registry);
-    #[cfg(feature = "vpx")]
-    millstream_codec_vpx::register(&mut registry);
+    register_codecs(&mut registry);
     #[cfg(feature = "webrtc-rs")]
     millstream_signaling::register(&mut registry, &millstream_webrtc_rs::engine());
-    for (name, feature) in FEATURES {
-        registry.add_missing(name, feature);
-    }
+    registry.add_missing("page", "webrtc-rs");
     registry
 }
 

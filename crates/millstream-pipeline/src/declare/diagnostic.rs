@@ -74,30 +74,36 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All that is wrong, in the order of the text; at least one.
+/// All that is wrong, in the order of the text; at least one. Of very many the first hundred are told.
 #[derive(Clone, Debug)]
-pub struct Diagnostics(Vec<Diagnostic>);
+pub struct Diagnostics {
+    told: Vec<Diagnostic>,
+    untold: usize,
+}
 
 impl Diagnostics {
-    pub(super) fn new(all: Vec<Diagnostic>) -> Diagnostics {
-        Diagnostics(all)
+    pub(super) fn new(told: Vec<Diagnostic>, untold: usize) -> Diagnostics {
+        Diagnostics { told, untold }
     }
 
-    /// How many.
+    /// How many are told.
     #[expect(clippy::len_without_is_empty, reason = "there is always at least one")]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.told.len()
     }
 
     /// One after the other.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
-        self.0.iter()
+        self.told.iter()
     }
 
     /// All of them as text for people, with or without the colours of a terminal.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let all: Vec<_> = self.0.iter().map(|diagnostic| diagnostic.render(&renderer)).collect();
+        let mut all: Vec<_> = self.told.iter().map(|diagnostic| diagnostic.render(&renderer)).collect();
+        if self.untold > 0 {
+            all.push(format!("and {} more of the kind", self.untold));
+        }
         all.join("\n\n")
     }
 }

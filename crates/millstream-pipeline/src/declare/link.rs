@@ -140,8 +140,13 @@ impl Visitor<'_> for Text {
     }
 }
 
-/// At least one item.
+/// From one item to [`MOST`](Items::MOST).
 struct Items(NonZeroUsize);
+
+impl Items {
+    /// Minutes of anything: who wants more wants a file.
+    const MOST: usize = 10_000;
+}
 
 impl<'de> Deserialize<'de> for Items {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Items, D::Error> {
@@ -154,10 +159,11 @@ struct Count;
 impl Visitor<'_> for Count {
     type Value = Items;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number of items, at least 1")
+        write!(f, "a number of items from 1 to {}", Items::MOST)
     }
     fn visit_i64<E: de::Error>(self, count: i64) -> Result<Items, E> {
-        let items = usize::try_from(count).ok().and_then(NonZeroUsize::new).map(Items);
+        let items =
+            usize::try_from(count).ok().filter(|count| *count <= Items::MOST).and_then(NonZeroUsize::new).map(Items);
         items.ok_or_else(|| E::invalid_value(de::Unexpected::Signed(count), &self))
     }
 }

@@ -77,6 +77,8 @@ fn report_cycles(stages: &[Checked<'_>], joins: &[&Join], report: &mut Report) {
         let Some(path) = path(joins, &feeds, join.consumer, join.producer) else { continue };
         feeds[join.producer].retain(|other| *other != index);
         let names: Vec<&str> = path.iter().chain([&join.consumer]).map(|at| stages[*at].name.as_str()).collect();
+        // The ends of a long way say enough.
+        let names = if names.len() > 12 { [&names[..6], &["…"], &names[names.len() - 5..]].concat() } else { names };
         let message = format!("`{}` gets what it gives, which is a cycle", stages[join.consumer].name);
         report.push(Fault::at(join.place, message).label(names.join(" → ")).help("take it from another stage"));
     }

@@ -31,9 +31,10 @@ impl Override {
     pub fn parse(text: &str) -> Result<Override, Diagnostics> {
         let refuse = |message: &str| {
             let diagnostic = Diagnostic::new(ORIGIN, &text.into(), 0..text.len(), message);
-            Err(Diagnostics::new(vec![
-                diagnostic.with_label("expected STAGE.KEY=VALUE, as in `vp8.bitrate=800kbit/s`"),
-            ]))
+            Err(Diagnostics::new(
+                vec![diagnostic.with_label("expected STAGE.KEY=VALUE, as in `vp8.bitrate=800kbit/s`")],
+                0,
+            ))
         };
         let Some(equals) = text.find('=') else {
             return refuse("an override has a `=` before its value");

@@ -69,6 +69,9 @@ impl Fault {
     }
 }
 
+/// How many mistakes are shown. Whoever makes more made one many times, or gave the wrong file.
+const SHOWN: usize = 100;
+
 /// The texts that places are in, and all mistakes found so far.
 pub(super) struct Report {
     sources: Vec<(String, Arc<str>)>,
@@ -120,7 +123,8 @@ impl Report {
             let span = fault.place.start..fault.place.end;
             Diagnostic::new(origin, text, span, &fault.message).with_label(&fault.label).with_help(&fault.help)
         };
-        Err(Diagnostics::new(all.into_iter().map(diagnostic).collect()))
+        let more = all.len().saturating_sub(SHOWN);
+        Err(Diagnostics::new(all.into_iter().take(SHOWN).map(diagnostic).collect(), more))
     }
 
     /// Where the TOML is broken, the parser guesses how it goes on: what is found between such a place and

@@ -4,7 +4,7 @@ use millstream_core::{ByteRing, EncodedFrame, Error, Out, Pool, Result, Role, Rt
 
 use super::Options;
 use super::descriptor::{Descriptor, Temporal};
-use crate::sequencer::{Seed, Sequencer};
+use millstream_core::sequencer::{Seed, Sequencer};
 
 /// The stage `vp8-packetizer`.
 ///
@@ -50,8 +50,8 @@ impl Packetizer {
         Packetizer {
             max_payload: options.max_payload.bytes(),
             sequencer: Sequencer::new(VP8, &mut seed),
-            picture_id: seed.next() as u16 & 0x7FFF,
-            tl0_pic_idx: seed.next() as u8,
+            picture_id: seed.number() as u16 & 0x7FFF,
+            tl0_pic_idx: seed.number() as u8,
             layers: Layers::None,
             ring: ByteRing::new(CHUNK, CHUNKS),
             headers: Pool::new(GROUPS),
@@ -106,7 +106,7 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
             let start = end;
             end += (descriptor.len() + share.len()) as u32;
             let marker = index + 1 == count;
-            RtpHeader { sequence: self.sequencer.next(), timestamp, marker, start, end }
+            RtpHeader { sequence: self.sequencer.sequence(), timestamp, marker, start, end }
         });
         let headers = self.headers.collect(headers);
         let EncodedFrame { time, role, layer, .. } = frame;

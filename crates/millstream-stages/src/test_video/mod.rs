@@ -116,7 +116,7 @@ impl Source<VideoFrame> for TestVideo {
 
 /// Describes `test-video`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("test-video", "a test picture with a clock, a flash and its capture time", Format::Video)
+    Descriptor::source("test-video", "Gives a test picture with a clock, a flash and its capture time", Format::Video)
         .build(|options: Options, _| Ok(Worker::source(TestVideo::new(options)?)))
 }
 

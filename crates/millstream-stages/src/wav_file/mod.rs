@@ -124,7 +124,7 @@ impl Source<AudioFrame> for WavFile {
 
 /// Describes `wav-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("wav-file", "raw sound from a WAVE file", Format::Audio)
+    Descriptor::source("wav-file", "Gives raw sound from a WAVE file", Format::Audio)
         .build(|options: Options, _| Ok(Worker::source(WavFile::new(options)?)))
 }
 

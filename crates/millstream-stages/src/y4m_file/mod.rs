@@ -142,7 +142,7 @@ impl Source<VideoFrame> for Y4mFile {
 
 /// Describes `y4m-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("y4m-file", "raw video from a YUV4MPEG2 file", Format::Video)
+    Descriptor::source("y4m-file", "Gives raw video from a YUV4MPEG2 file", Format::Video)
         .build(|options: Options, _| Ok(Worker::source(Y4mFile::new(options)?)))
 }
 

@@ -1,5 +1,7 @@
 //! What people type, and the exit codes that scripts read.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -27,7 +29,8 @@ Exit codes:
   1   a stage failed: while it was built (a port in use, a missing library), or while running
   2   the command line is wrong
   66  the file cannot be read
-  78  the file is not a good pipeline; the diagnostics say why
+  78  the file, or what is set, is not a good pipeline; the diagnostics say why
+  130 left at once by a second Ctrl-C
 
 The log goes to standard error; RUST_LOG chooses what it says (default: warn).";
 
@@ -123,9 +126,12 @@ const LONGEST: u64 = 1 << 20;
 
 fn text(path: &Path) -> Result<String, Failure> {
     let unreadable = |why: String| Failure::Unreadable(format!("{}: {why}", path.display()));
-    let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if length > LONGEST {
-        return Err(unreadable(format!("{length} bytes are too long for a pipeline; is it the right file?")));
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut bytes = Vec::new();
+    // A device or a pipe does not say how long it is.
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(unreadable("it is longer than 1 MiB, too long for a pipeline; is it the right file?".to_owned()));
     }
-    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+    String::from_utf8(bytes).map_err(|_| unreadable("it is not text in UTF-8; is it the right file?".to_owned()))
 }

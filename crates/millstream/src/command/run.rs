@@ -1,14 +1,14 @@
 //! `millstream run`: loads, says what was chosen and where to look, and runs until the end or Ctrl-C.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clap::Args;
 use millstream::core::units::Span;
+use millstream::core::{Clock, Timestamp};
 use millstream::{Pipeline, Running, Stopper};
 
-use super::status::Status;
+use super::status::{self, Status};
 use super::{Declared, Failure, terminal};
 
 #[derive(Args)]
@@ -18,7 +18,8 @@ pub(super) struct Options {
     /// Stop by itself after this long, such as "30 s"
     #[arg(long = "for", value_name = "DURATION")]
     limit: Option<Span>,
-    /// At the end, print the statistics of every stage and link as JSON on standard output
+    /// At the end, print the statistics of every stage and link as JSON on standard output, and
+    /// nothing else there: the address then goes to standard error
     #[arg(long)]
     statistics: bool,
 }
@@ -30,7 +31,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let (text, file, overrides) = options.declared.read()?;
     let interrupt = Interrupt::listen();
     let pipeline = millstream::load(&text, &file, &overrides)?;
-    introduce(&pipeline);
+    introduce(&pipeline, options.statistics);
     let running = pipeline.spawn().map_err(Failure::Failed)?;
     interrupt.stops(&running);
     watch(&running, options.limit);
@@ -39,18 +40,17 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     terminal::set_status(None);
     if options.statistics {
         terminal::say(&serde_json::to_string_pretty(&statistics).unwrap_or_else(|error| error.to_string()));
-    } else {
-        terminal::say_error(&Status::new(Duration::ZERO).last_words(&statistics));
     }
+    terminal::say_error(&status::last_words(&statistics));
     ended.map_err(Failure::Failed)
 }
 
-fn introduce(pipeline: &Pipeline) {
+fn introduce(pipeline: &Pipeline, quiet: bool) {
     for (stage, notice) in pipeline.notices() {
         // An address stands on a line of its own, to be clicked or read by a script.
         if notice.starts_with("http") {
-            terminal::say_error(&format!("{}: open in a browser (Ctrl-C stops)", pipeline.name()));
-            terminal::say(notice);
+            terminal::say_error(&format!("{}: open {stage} in a browser (Ctrl-C stops)", pipeline.name()));
+            if quiet { terminal::say_error(notice) } else { terminal::say(notice) }
         } else {
             terminal::say_error(&format!("{stage}: {notice}"));
         }
@@ -58,15 +58,19 @@ fn introduce(pipeline: &Pipeline) {
 }
 
 /// Ctrl-C, from before anything is opened: whom to stop, once there is somebody.
-#[derive(Default)]
 struct Interrupt {
-    told: AtomicBool,
+    clock: Clock,
+    /// When it was first told.
+    told: OnceLock<Timestamp>,
     stopper: OnceLock<Stopper>,
 }
 
+/// Signals that come together within this are one.
+const ONE_WISH: Duration = Duration::from_millis(500);
+
 impl Interrupt {
     fn listen() -> Arc<Interrupt> {
-        let interrupt = Arc::<Interrupt>::default();
+        let interrupt = Arc::new(Interrupt { clock: Clock::system(), told: OnceLock::new(), stopper: OnceLock::new() });
         let listening = Arc::clone(&interrupt);
         if let Err(error) = ctrlc::set_handler(move || listening.hear()) {
             tracing::warn!("Ctrl-C will not stop cleanly: {error}");
@@ -74,20 +78,29 @@ impl Interrupt {
         interrupt
     }
 
+    /// Stops first and speaks afterwards: nobody may be reading.
     fn hear(&self) {
-        if self.told.swap(true, Ordering::SeqCst) {
-            // Whoever asks twice does not want to wait; 130 is what shells give for an interrupt.
-            std::process::exit(130);
-        }
-        terminal::say_error("stopping; once more to leave at once");
-        if let Some(stopper) = self.stopper.get() {
-            stopper.stop();
+        let now = self.clock.now();
+        match self.told.set(now) {
+            Ok(()) => {
+                if let Some(stopper) = self.stopper.get() {
+                    stopper.stop();
+                }
+                terminal::say_error("stopping; once more to leave at once");
+            }
+            // A wrapper may signal the process and its group: that is one wish.
+            Err(_) if self.told.get().is_some_and(|first| now.since(*first) < ONE_WISH) => {}
+            Err(_) => {
+                terminal::set_status(None);
+                // What shells give for an interrupt.
+                std::process::exit(130);
+            }
         }
     }
 
     /// Stops `running` when told to, or at once if that was before.
     fn stops(&self, running: &Running) {
-        if self.stopper.set(running.stopper()).is_ok() && self.told.load(Ordering::SeqCst) {
+        if self.stopper.set(running.stopper()).is_ok() && self.told.get().is_some() {
             running.stop();
         }
     }
@@ -96,8 +109,8 @@ impl Interrupt {
 /// Shows the status until the pipeline ends or is told to.
 fn watch(running: &Running, limit: Option<Span>) {
     let start = running.clock().now();
-    let mut status = Status::new(REFRESH);
-    terminal::set_status(terminal::is_watched().then(indicatif::ProgressBar::new_spinner));
+    let mut status = Status::default();
+    terminal::set_status(terminal::is_watched().then(terminal::status_bar));
     loop {
         let elapsed = running.clock().now().since(start);
         let patience = match limit {

@@ -2,59 +2,80 @@
 
 use std::time::Duration;
 
+use millstream::core::descriptor::Place;
 use millstream::core::units::Bitrate;
 use millstream::pipeline::{StageStatistics, Statistics};
 
 /// Makes the line from two readings of the statistics.
+#[derive(Default)]
 pub(super) struct Status {
-    every: Duration,
-    before: Option<Statistics>,
+    before: Option<(Duration, Statistics)>,
 }
 
 impl Status {
-    pub(super) fn new(every: Duration) -> Status {
-        Status { every, before: None }
-    }
-
     /// The line after `elapsed`: rates are of the time since the line before.
     pub(super) fn line(&mut self, elapsed: Duration, now: &Statistics) -> String {
         let seconds = elapsed.as_secs();
         let mut parts = vec![format!("{}:{:02}", seconds / 60, seconds % 60)];
+        let (then, before) = match &self.before {
+            Some((then, before)) => (*then, Some(before)),
+            None => (Duration::ZERO, None),
+        };
+        let span = (elapsed - then).as_secs_f64().max(0.001);
         for stage in &now.stages {
-            let before = self.before.as_ref().and_then(|before| before.stage(&stage.name));
-            let since = |count: fn(&StageStatistics) -> u64| {
-                let gone = count(stage) - before.map_or(0, count);
-                gone as f64 / self.every.as_secs_f64()
-            };
-            if stage.items_in == 0 && stage.items_out > 0 {
-                parts.push(format!("{} {:.0}/s", stage.name, since(|stage| stage.items_out)));
-            } else if stage.items_out == 0 && stage.items_in > 0 {
-                let rate = Bitrate::from_bps((since(|stage| stage.bytes_in) * 8.0 / 1e4).round() as u64 * 10_000);
-                let late = stage.latency.p50_us as f64 / 1000.0;
-                parts.push(format!("{} {rate}, {late:.1} ms after capture", stage.name));
+            let before = before.and_then(|before| before.stage(&stage.name));
+            let since = |count: fn(&StageStatistics) -> u64| (count(stage) - before.map_or(0, count)) as f64 / span;
+            match stage.place {
+                Place::Source => parts.push(format!("{} {:.0}/s", stage.name, since(|stage| stage.items_out))),
+                Place::Sink => {
+                    let rate = bits_per_second(since(|stage| stage.bytes_in) * 8.0);
+                    let late = stage.latency.p50_us as f64 / 1000.0;
+                    parts.push(format!("{} {rate}, {late:.1} ms after capture", stage.name));
+                }
+                _ => {}
             }
         }
         let lost = lost(now);
         if lost > 0 {
             parts.push(format!("{lost} dropped"));
         }
-        self.before = Some(now.clone());
+        self.before = Some((elapsed, now.clone()));
         parts.join("  ")
     }
+}
 
-    /// What is said when all is over.
-    pub(super) fn last_words(&self, statistics: &Statistics) -> String {
-        let out: Vec<String> = statistics
-            .stages
-            .iter()
-            .filter(|stage| stage.items_out == 0 && stage.items_in > 0)
-            .map(|stage| format!("{}: {} items, {} bytes", stage.name, stage.items_in, stage.bytes_in))
-            .collect();
-        let out = if out.is_empty() { "nothing reached a sink".to_owned() } else { out.join("; ") };
-        format!("ended. {out}; {} dropped on the way", lost(statistics))
+/// A bit rate to two digits: more jump about.
+fn bits_per_second(rate: f64) -> String {
+    if rate < 1.0 {
+        return "nothing".to_owned();
     }
+    let step = 10_f64.powf(rate.log10().floor() - 1.0).max(1.0);
+    Bitrate::from_bps(((rate / step).round() * step) as u64).to_string()
+}
+
+/// What is said when all is over.
+pub(super) fn last_words(statistics: &Statistics) -> String {
+    let sinks: Vec<String> = statistics
+        .stages
+        .iter()
+        .filter(|stage| stage.place == Place::Sink)
+        .map(|stage| format!("{} took {} items, {} bytes", stage.name, stage.items_in, stage.bytes_in))
+        .collect();
+    format!("ended. {}; {} dropped on the way", sinks.join("; "), lost(statistics))
 }
 
 fn lost(statistics: &Statistics) -> u64 {
     statistics.links.iter().map(|link| link.dropped()).sum::<u64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_two_digits_and_silence_has_none() {
+        assert_eq!(bits_per_second(1_523_456.0), "1.5 Mbit/s");
+        assert_eq!(bits_per_second(48_700.0), "49 kbit/s");
+        assert_eq!(bits_per_second(0.0), "nothing");
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// The status line while there is one: the log is written above it.
 static STATUS: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -33,6 +33,12 @@ pub(super) fn error_is_coloured() -> bool {
     is_watched() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// A status line that is cut where the terminal ends.
+pub(super) fn status_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_msg}").expect("the template is good");
+    ProgressBar::new_spinner().with_style(style)
+}
+
 /// Shows `bar` as the status line, or none any more.
 pub(super) fn set_status(bar: Option<ProgressBar>) {
     let before = std::mem::replace(&mut *STATUS.lock().unwrap_or_else(PoisonError::into_inner), bar);
@@ -45,7 +51,6 @@ pub(super) fn set_status(bar: Option<ProgressBar>) {
 pub(super) fn show_status(line: impl FnOnce() -> String) {
     if let Some(bar) = &*STATUS.lock().unwrap_or_else(PoisonError::into_inner) {
         bar.set_message(line());
-        bar.tick();
     }
 }
 

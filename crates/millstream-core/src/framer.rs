@@ -1,21 +1,20 @@
 //! Blocks of any size into frames of one size, stamped by exact sample counts.
 
-use std::time::Duration;
+use crate::audio::{AudioFrame, samples_to_time};
+use crate::error::Result;
+use crate::time::Timestamp;
 
-use millstream_core::{AudioFrame, Result, Timestamp, samples_to_time};
-
-use crate::options::FrameLength;
-
-/// Cuts sound into frames.
+/// Cuts sound into frames of as many samples as an encoder wants at a time.
 ///
 /// Stamps count samples from an anchor, so that they are perfectly continuous however the blocks'
 /// own stamps wander. A block that says it is a discontinuity, or that is more than a frame away
 /// from where the count is, drops what had not filled a frame and is the new anchor.
 #[derive(Debug)]
-pub(crate) struct Framer {
+pub struct Framer {
     rate: u32,
     channels: u16,
-    length: FrameLength,
+    /// Samples of one channel in a frame.
+    length: usize,
     /// When the first sample counted was captured.
     anchor: Option<Timestamp>,
     /// Samples of one channel given since.
@@ -25,22 +24,26 @@ pub(crate) struct Framer {
 }
 
 impl Framer {
-    pub(crate) fn new(rate: u32, channels: u16, length: FrameLength) -> Framer {
-        let rest = Vec::with_capacity(length.samples(rate) * usize::from(channels));
+    /// Cuts sound at `rate` in `channels` channels into frames of `length` samples of each.
+    ///
+    /// # Panics
+    /// If one of them is 0: an encoder has refused such sound before.
+    pub fn new(rate: u32, channels: u16, length: usize) -> Framer {
+        assert!(rate > 0 && channels > 0 && length > 0, "sound has a rate and channels, and a frame has samples");
+        let rest = Vec::with_capacity(length * usize::from(channels));
         Framer { rate, channels, length, anchor: None, given: 0, rest }
     }
 
     /// Whether `block` is of the kind that is cut here.
-    pub(crate) fn fits(&self, block: &AudioFrame) -> bool {
+    pub fn fits(&self, block: &AudioFrame) -> bool {
         (self.rate, self.channels) == (block.rate, block.channels)
     }
 
     /// Cuts `block`; `frame` gets each full frame with the time of its first sample.
-    pub(crate) fn push(
-        &mut self,
-        block: &AudioFrame,
-        mut frame: impl FnMut(Timestamp, &[f32]) -> Result<()>,
-    ) -> Result<()> {
+    ///
+    /// # Errors
+    /// What `frame` returns: the frame is gone, and what stands behind it in `block` too.
+    pub fn push(&mut self, block: &AudioFrame, mut frame: impl FnMut(Timestamp, &[f32]) -> Result<()>) -> Result<()> {
         if block.discontinuity || self.is_astray(block.time) {
             self.anchor = Some(block.time);
             self.given = 0;
@@ -51,7 +54,7 @@ impl Framer {
             let (head, tail) = samples.split_at(self.full() - self.rest.len());
             samples = tail;
             let time = self.time();
-            self.given += self.length.samples(self.rate) as u64;
+            self.given += self.length as u64;
             if self.rest.is_empty() {
                 frame(time, head)?;
             } else {
@@ -66,13 +69,16 @@ impl Framer {
     }
 
     /// Gives what waits as a last frame, filled up with silence.
-    pub(crate) fn finish(&mut self, frame: impl FnOnce(Timestamp, &[f32]) -> Result<()>) -> Result<()> {
+    ///
+    /// # Errors
+    /// What `frame` returns.
+    pub fn finish(&mut self, frame: impl FnOnce(Timestamp, &[f32]) -> Result<()>) -> Result<()> {
         if self.rest.is_empty() {
             return Ok(());
         }
         self.rest.resize(self.full(), 0.0);
         let time = self.time();
-        self.given += self.length.samples(self.rate) as u64;
+        self.given += self.length as u64;
         let encoded = frame(time, &self.rest);
         self.rest.clear();
         encoded
@@ -80,7 +86,7 @@ impl Framer {
 
     /// Samples of all channels in a frame.
     fn full(&self) -> usize {
-        self.length.samples(self.rate) * usize::from(self.channels)
+        self.length * usize::from(self.channels)
     }
 
     /// When the first sample not yet given was captured, by count.
@@ -93,8 +99,7 @@ impl Framer {
         let Some(anchor) = self.anchor else { return true };
         let waiting = self.rest.len() / usize::from(self.channels);
         let expected = anchor + samples_to_time(self.given + waiting as u64, self.rate);
-        let away: Duration = time.since(expected).max(expected.since(time));
-        away > self.length.duration()
+        time.since(expected).max(expected.since(time)) > samples_to_time(self.length as u64, self.rate)
     }
 }
 
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_block_off_by_less_than_a_frame_does_not_move_the_count() {
-        let mut framer = Framer::new(48_000, 1, FrameLength::default());
+        let mut framer = Framer::new(48_000, 1, 960);
         assert_eq!(push(&mut framer, &block(Timestamp::from_millis(5), 0..1000)), [(5_000, 0.0)]);
         let wandering = block(Timestamp::from_millis(5 + 20 + 19), 1000..3000);
         assert_eq!(push(&mut framer, &wandering), [(25_000, 960.0), (45_000, 1920.0)]);
@@ -135,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_jump_and_a_discontinuity_drop_the_rest_and_count_anew() {
-        let mut framer = Framer::new(48_000, 1, FrameLength::default());
+        let mut framer = Framer::new(48_000, 1, 960);
         push(&mut framer, &block(Timestamp::ZERO, 0..1000));
         assert_eq!(push(&mut framer, &block(Timestamp::from_millis(100), 0..1000)), [(100_000, 0.0)]);
         let marked = AudioFrame { discontinuity: true, ..block(Timestamp::from_millis(121), 0..960) };

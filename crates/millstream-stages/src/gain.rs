@@ -1,14 +1,12 @@
 //! The stage `gain`: makes sound louder or quieter, or silent.
 
-mod decibels;
-
 use millstream_core::descriptor::Gives;
+use millstream_core::units::Decibels;
 use millstream_core::{Accepts, AudioFrame, Descriptor, Format, Out, Pool, Result, Stage, Worker};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::POOLED_ITEMS;
-pub use decibels::Decibels;
 
 /// Options of `gain`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -60,7 +58,7 @@ impl Stage<AudioFrame, AudioFrame> for Gain {
 /// Describes `gain`.
 pub fn descriptor() -> Descriptor {
     let audio = Format::Audio;
-    Descriptor::stage("gain", "makes sound louder, quieter or silent", Accepts::Only(audio), Gives::Format(audio))
+    Descriptor::stage("gain", "Makes sound louder, quieter or silent", Accepts::Only(audio), Gives::Format(audio))
         .light()
         .build(|options: Options, _| Ok(Worker::stage(Gain::new(options))))
 }

@@ -1,12 +1,14 @@
-//! Sequence numbers and timestamps of one RTP stream, from a random start (RFC 3550, section 5.1).
+//! Sequence numbers and timestamps of one RTP stream, from a random start (RFC 3550, section 5.1). Every
+//! packetizer has a [`Sequencer`].
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use millstream_core::{Codec, Timestamp};
+use crate::format::Codec;
+use crate::time::Timestamp;
 
 /// Counts the packets of one stream and tells its media time.
 #[derive(Debug)]
-pub(crate) struct Sequencer {
+pub struct Sequencer {
     sequence: u16,
     offset: u32,
     clock_rate: u32,
@@ -14,25 +16,25 @@ pub(crate) struct Sequencer {
 
 impl Sequencer {
     /// A stream of `codec` that starts where `seed` says.
-    pub(crate) fn new(codec: Codec, seed: &mut Seed) -> Sequencer {
+    pub fn new(codec: Codec, seed: &mut Seed) -> Sequencer {
         Sequencer {
             // The upper half is left out as libwebrtc does: a first number next to the wrap lets a
             // receiver that misses the first packets guess the SRTP rollover counter wrong (RFC 3711, 3.3.1).
-            sequence: seed.next() as u16 & 0x7FFF,
-            offset: seed.next() as u32,
+            sequence: seed.number() as u16 & 0x7FFF,
+            offset: seed.number() as u32,
             clock_rate: codec.clock_rate,
         }
     }
 
     /// The next packet's sequence number.
-    pub(crate) fn next(&mut self) -> u16 {
+    pub fn sequence(&mut self) -> u16 {
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
         sequence
     }
 
     /// The RTP timestamp of `time`: ticks of the codec's clock behind the random start, modulo 2^32.
-    pub(crate) fn timestamp(&self, time: Timestamp) -> u32 {
+    pub fn timestamp(&self, time: Timestamp) -> u32 {
         self.offset.wrapping_add(time.ticks(self.clock_rate) as u32)
     }
 }
@@ -42,16 +44,16 @@ impl Sequencer {
 /// They are no secrets. RFC 3550 wants them unpredictable because known plaintext eases attacks on
 /// weak encryption; what protects a connection is SRTP.
 #[derive(Debug)]
-pub(crate) struct Seed(u64);
+pub struct Seed(u64);
 
 impl Seed {
     /// Starts from `seed`, or from what the standard library seeds its hash maps with.
-    pub(crate) fn new(seed: Option<u64>) -> Seed {
+    pub fn new(seed: Option<u64>) -> Seed {
         Seed(seed.unwrap_or_else(|| RandomState::new().build_hasher().finish()))
     }
 
     /// The next number: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), which bears any seed.
-    pub(crate) fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -63,13 +65,13 @@ impl Seed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_core::VP8;
+    use crate::VP8;
 
     #[test]
     fn a_seed_fixes_the_start_and_none_makes_it_differ() {
         let start = |seed| {
             let mut stream = Sequencer::new(VP8, &mut Seed::new(seed));
-            (stream.next(), stream.timestamp(Timestamp::ZERO))
+            (stream.sequence(), stream.timestamp(Timestamp::ZERO))
         };
         assert_eq!(start(Some(1)), start(Some(1)));
         assert_ne!(start(Some(1)), start(Some(2)));
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn sequence_numbers_and_timestamps_wrap() {
         let mut stream = Sequencer { sequence: 0xFFFF, offset: u32::MAX, clock_rate: 90_000 };
-        assert_eq!((stream.next(), stream.next()), (0xFFFF, 0));
+        assert_eq!((stream.sequence(), stream.sequence()), (0xFFFF, 0));
         assert_eq!(stream.timestamp(Timestamp::from_millis(1000)), 89_999);
         // 2^32 ticks of 90 kHz are 13 h 15 min.
         let wrap = Timestamp::from_nanos((1u128 << 32).wrapping_mul(100_000).div_ceil(9) as u64);

@@ -1,0 +1,91 @@
+//! The hot path: encode and packetize.
+//!
+//! Run with `cargo bench --bench hot_path`.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use millstream::core::{
+    AudioFrame, Bytes, Cx, EncodedFrame, Layer, Next, Out, Role, Source, Stage, Timestamp, VP8, VideoFrame,
+};
+use millstream::stages::{test_audio, test_audio::TestAudio, test_video, test_video::TestVideo};
+use millstream::{opus, rtp, vpx};
+
+/// The first `count` items of a source, made beforehand.
+fn rendered<T>(mut source: impl Source<T>, count: usize) -> Vec<T> {
+    let mut items = Vec::with_capacity(count);
+    // Far in the future everything is due.
+    let mut cx = Cx::at(Timestamp::from_millis(4_000));
+    while items.len() < count {
+        if let Next::Item(item) = source.next(&mut cx).expect("a test source does not fail") {
+            items.push(item);
+        }
+    }
+    items
+}
+
+fn encode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("encode");
+    let pictures: Vec<VideoFrame> = rendered(TestVideo::new(test_video::Options::default()).expect("options"), 60);
+    group.bench_function("vp8, 1280x720, one thread", |bench| {
+        let mut encoder = vpx::Encoder::new(vpx::Options::default()).expect("libvpx is here");
+        let mut out = Out::at(Timestamp::ZERO);
+        let mut count = 0;
+        bench.iter(|| {
+            let mut picture = pictures[count % pictures.len()].clone();
+            picture.time = Timestamp::ZERO + Duration::from_nanos(33_333_333 * count as u64);
+            count += 1;
+            encoder.process(picture, &mut out).expect("a good picture");
+            black_box(out.items().pop_front())
+        });
+    });
+    let blocks: Vec<AudioFrame> = rendered(TestAudio::new(test_audio::Options::default()).expect("options"), 300);
+    group.bench_function("opus, 10 ms of stereo", |bench| {
+        let mut encoder = opus::Encoder::new(opus::Options::default());
+        let mut out = Out::at(Timestamp::ZERO);
+        let mut count = 0;
+        bench.iter(|| {
+            let mut block = blocks[count % blocks.len()].clone();
+            block.time = Timestamp::from_millis(10 * count as u64);
+            count += 1;
+            encoder.process(block, &mut out).expect("a good block");
+            black_box(out.items().pop_front())
+        });
+    });
+    group.finish();
+}
+
+fn packetize(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("packetize vp8");
+    for (name, size, role) in
+        [("a 50 kB key frame", 50_000, Role::Start), ("a 5 kB delta frame", 5_000, Role::Reference)]
+    {
+        let frame = EncodedFrame {
+            time: Timestamp::ZERO,
+            duration: Duration::from_millis(33),
+            codec: VP8,
+            role,
+            layer: Layer::default(),
+            size: None,
+            data: Bytes::from(vec![0x55; size]),
+        };
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(name, |bench| {
+            let mut packetizer = rtp::vp8::Packetizer::new(Default::default());
+            let mut out = Out::at(Timestamp::ZERO);
+            bench.iter(|| {
+                packetizer.process(frame.clone(), &mut out).expect("a good frame");
+                black_box(out.items().pop_front())
+            });
+        });
+        group.bench_function(format!("{name}, only copied"), |bench| {
+            let mut copy = vec![0; size];
+            bench.iter(|| copy.copy_from_slice(black_box(&frame.data)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, encode, packetize);
+criterion_main!(benches);

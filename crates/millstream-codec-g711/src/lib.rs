@@ -1,0 +1,102 @@
+//! G.711, the codec of telephones: µ-law (PCMU) and A-law (PCMA), in Rust, without a library.
+//!
+//! What is not here: the low-complexity concealment and silence of G.711's appendices, several
+//! channels, and depacketizing.
+//!
+//! | stage type | takes | gives |
+//! |---|---|---|
+//! | `pcmu-encoder`, `pcma-encoder` | raw audio | encoded audio, 20 ms each |
+//! | `pcmu-decoder`, `pcma-decoder` | encoded audio | raw audio, mono at 8 kHz |
+//! | `pcmu-packetizer`, `pcma-packetizer` | encoded audio | RTP packets (RFC 3551, section 4.5.14) |
+//!
+//! ```
+//! use millstream_codec_g711::{Encoder, Law};
+//! use millstream_core::{AudioFrame, Out, Stage, Timestamp};
+//!
+//! let mut encoder = Encoder::new(Law::Mu);
+//! let mut out = Out::at(Timestamp::ZERO);
+//! let block = AudioFrame {
+//!     time: Timestamp::ZERO,
+//!     samples: vec![0.0; 200].into(),
+//!     rate: 8_000,
+//!     channels: 1,
+//!     discontinuity: false,
+//! };
+//! encoder.process(block, &mut out)?;
+//! // 160 samples are one frame of 160 bytes, and 40 samples wait for more.
+//! let frame = out.items().pop_front().expect("a frame");
+//! assert_eq!(frame.data[..], [0xFF; 160]);
+//! # Ok::<(), millstream_core::Error>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod decimator;
+mod decoder;
+mod encoder;
+mod law;
+mod options;
+mod packetizer;
+
+use millstream_core::descriptor::Gives;
+use millstream_core::{Accepts, Codec, Descriptor, Format, Media, Registry, Worker};
+
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+pub use law::Law;
+pub use options::{NoOptions, PacketizerOptions};
+pub use packetizer::{MAX_PAYLOAD, Packetizer};
+
+/// µ-law: ITU-T G.711, in RTP RFC 3551, where it has the static payload type 0.
+pub const PCMU: Codec =
+    Codec { name: "pcmu", media: Media::Audio, encoding: "PCMU", clock_rate: RATE, channels: 1, fmtp: "" };
+
+/// A-law: ITU-T G.711, in RTP RFC 3551, where it has the static payload type 8.
+pub const PCMA: Codec =
+    Codec { name: "pcma", media: Media::Audio, encoding: "PCMA", clock_rate: RATE, channels: 1, fmtp: "" };
+
+/// Samples per second, and bytes.
+const RATE: u32 = 8_000;
+
+/// Adds the encoders, decoders and packetizers of both laws to what `registry` knows.
+pub fn register(registry: &mut Registry) {
+    for law in [Law::Mu, Law::A] {
+        registry.add(encoder(law));
+        registry.add(decoder(law));
+        registry.add(packetizer(law));
+    }
+}
+
+/// The stage type `pcmu-encoder` or `pcma-encoder`.
+pub fn encoder(law: Law) -> Descriptor {
+    let (name, doc) = match law {
+        Law::Mu => ("pcmu-encoder", "Encodes sound as G.711 µ-law"),
+        Law::A => ("pcma-encoder", "Encodes sound as G.711 A-law"),
+    };
+    Descriptor::stage(name, doc, Accepts::Only(Format::Audio), Gives::Format(Format::Encoded(law.codec())))
+        .light()
+        .build(move |_: NoOptions, _| Ok(Worker::stage(Encoder::new(law))))
+}
+
+/// The stage type `pcmu-decoder` or `pcma-decoder`.
+pub fn decoder(law: Law) -> Descriptor {
+    let (name, doc) = match law {
+        Law::Mu => ("pcmu-decoder", "Decodes G.711 µ-law"),
+        Law::A => ("pcma-decoder", "Decodes G.711 A-law"),
+    };
+    Descriptor::stage(name, doc, Accepts::Only(Format::Encoded(law.codec())), Gives::Format(Format::Audio))
+        .light()
+        .build(move |_: NoOptions, _| Ok(Worker::stage(Decoder::new(law))))
+}
+
+/// The stage type `pcmu-packetizer` or `pcma-packetizer`.
+pub fn packetizer(law: Law) -> Descriptor {
+    let (name, doc) = match law {
+        Law::Mu => ("pcmu-packetizer", "Puts G.711 µ-law into RTP packets (RFC 3551)"),
+        Law::A => ("pcma-packetizer", "Puts G.711 A-law into RTP packets (RFC 3551)"),
+    };
+    let codec = law.codec();
+    Descriptor::stage(name, doc, Accepts::Only(Format::Encoded(codec)), Gives::Format(Format::Packets(codec)))
+        .light()
+        .build(move |options: PacketizerOptions, _| Ok(Worker::stage(Packetizer::new(law, options))))
+}

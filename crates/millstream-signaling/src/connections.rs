@@ -1,0 +1,79 @@
+//! Connections within bounds: so many at once, and none that keeps its request for itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// How many connections are served at once. A page takes one or two, and only while it asks; whoever
+/// comes when all are taken waits in the kernel's queue.
+const AT_ONCE: usize = 256;
+/// How long the head of a request may take, and how long a connection may wait for its next one.
+const HEAD: Duration = Duration::from_secs(10);
+/// After an error of `accept`, descriptors may have run out: others get time to give some back.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Serves `routes` to whoever connects, for ever.
+pub(crate) async fn serve(listener: TcpListener, routes: Router) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("no connection could be taken: {error}");
+                let _ = tokio::time::timeout(BREATH, std::future::pending::<()>()).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(routes.clone());
+        tokio::spawn(async move {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .serve_connection(TokioIo::new(stream), service);
+            // Whoever hangs up in the middle of a request, or takes too long, gets no more than that.
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection ended early: {error}");
+            }
+            drop(place);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    // Time is tokio's and stands still until everybody waits: the ten seconds pass at once.
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_finish_a_request_is_hung_up_on_and_others_are_served() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        tokio::spawn(serve(listener, routes));
+        let mut slow = Vec::new();
+        for _ in 0..AT_ONCE {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"G").await.unwrap();
+            slow.push(stream);
+        }
+        // All places are taken; this one waits until the first are given up.
+        let mut quick = TcpStream::connect(address).await.unwrap();
+        quick.write_all(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        quick.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer}");
+        let mut rest = Vec::new();
+        slow[0].read_to_end(&mut rest).await.unwrap();
+        assert!(!String::from_utf8_lossy(&rest).contains("200"));
+    }
+}
