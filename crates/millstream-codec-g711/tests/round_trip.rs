@@ -67,9 +67,9 @@ fn a_tone_comes_back_35_db_above_what_was_added() {
             let late = if rate == 8_000 { 0.0 } else { 0.00225 };
             let sent = |n: usize| 0.5 * (TAU * 1_004.0 * (n as f64 / 8_000.0 - late)).sin();
             let (mut signal, mut noise) = (0.0, 0.0);
-            for n in 100..8_000 {
+            for (n, heard) in heard.iter().enumerate().skip(100) {
                 signal += sent(n).powi(2);
-                noise += (f64::from(heard[n]) - sent(n)).powi(2);
+                noise += (f64::from(*heard) - sent(n)).powi(2);
             }
             let db = 10.0 * (signal / noise).log10();
             println!("{law:?}, {rate} Hz, {channels} channels: {db:.1} dB");

@@ -4,25 +4,22 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::Waker;
 use std::time::Duration;
 
-use millstream_core::descriptor::Place;
 use millstream_core::{
-    Clock, Cx, Error, FromInput, Hand, InputId, Item, Media, Received, Result, Run, Sink, Source, Stage, Timestamp,
-    Upstream, Utc,
+    Clock, Error, FromInput, Hand, InputId, Item, Media, Result, Run, Sink, Source, Stage, Timestamp, Upstream, Utc,
 };
 
 use crate::branch::Branch;
-use crate::link::{Exit, link};
-use crate::many::{Announced, Inputs, ManyTask};
-use crate::node::{Seat, SinkNode, StageNode};
-use crate::outputs::{Consumer, Edge, Leave, Mailbox, Outputs};
+use crate::many::Inputs;
+use crate::outputs::{Leave, Mailbox};
 use crate::policy::{Link, Policy};
 use crate::running::{Running, Shared};
-use crate::signal::{Signal, Woken};
+use crate::signal::Signal;
 use crate::stepped::Stepped;
-use crate::task::{Hosted, LinkTask, SourceTask, Task};
+use crate::task::Hosted;
+
+mod assembly;
 
 /// Stages, joined and not yet running.
 pub struct Pipeline {
@@ -300,174 +297,6 @@ impl Pipeline {
         let (_, signal) = home.unwrap_or_else(|| panic!("no stage is called `{stage}`"));
         let host = self.tasks.iter_mut().find(|task| Arc::ptr_eq(&task.signal, signal));
         host.expect("every stage has a host").costs.push((Box::new(cost), 0));
-    }
-
-    pub(crate) fn add_source<T: Item>(&mut self, name: &str, source: Box<dyn Source<T>>, blocking: bool) -> Output<T> {
-        let signal = self.new_signal();
-        let output = self.new_output(name, &signal);
-        let seat = Seat { reopens: true, ..self.seat(&output.stage, Place::Source, &signal) };
-        let cx = self.cx(&seat, Upstream::default());
-        let task = SourceTask::new(source, cx, Outputs::new(&output.mailbox), seat);
-        self.host(&output.stage, &signal, Box::new(task), blocking);
-        output
-    }
-
-    pub(crate) fn add_stage<I: Item, O: Item>(
-        &mut self,
-        name: &str,
-        join: Join<I>,
-        stage: Box<dyn Stage<I, O>>,
-        own_thread: bool,
-    ) -> Output<O> {
-        let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
-        let upstream = Upstream::new(join.output.signal.waker());
-        let (node, output) = self.node(name, stage, &signal, upstream.clone());
-        self.join_one(&output.stage, join, &signal, upstream, Box::new(node), own_thread);
-        output
-    }
-
-    pub(crate) fn add_sink<T: Item>(&mut self, name: &str, join: Join<T>, sink: Box<dyn Sink<T>>, own_thread: bool) {
-        let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
-        let name = self.named(name, &signal);
-        let seat = self.seat(&name, Place::Sink, &signal);
-        let upstream = Upstream::new(join.output.signal.waker());
-        let node = SinkNode::new(sink, self.cx(&seat, upstream.clone()), seat);
-        self.join_one(&name, join, &signal, upstream, Box::new(node), own_thread);
-    }
-
-    pub(crate) fn add_many_stage<I: Item, O: Item>(
-        &mut self,
-        name: &str,
-        stage: Box<dyn Stage<FromInput<I>, O>>,
-    ) -> (Inputs<I>, Output<O>) {
-        let signal = self.new_signal();
-        let (node, output) = self.node(name, stage, &signal, Upstream::new(signal.waker()));
-        (self.gather(&output.stage, &signal, Box::new(node)), output)
-    }
-
-    pub(crate) fn add_many_sink<T: Item>(&mut self, name: &str, sink: Box<dyn Sink<FromInput<T>>>) -> Inputs<T> {
-        let signal = self.new_signal();
-        let name = self.named(name, &signal);
-        let seat = self.seat(&name, Place::Sink, &signal);
-        let node = SinkNode::new(sink, self.cx(&seat, Upstream::new(signal.waker())), seat);
-        self.gather(&name, &signal, Box::new(node))
-    }
-
-    fn node<I: Received, O: Item>(
-        &mut self,
-        name: &str,
-        stage: Box<dyn Stage<I, O>>,
-        signal: &Arc<Signal>,
-        upstream: Upstream,
-    ) -> (StageNode<I, O>, Output<O>) {
-        let output = self.new_output(name, signal);
-        let seat = self.seat(&output.stage, Place::Stage, signal);
-        let cx = self.cx(&seat, upstream);
-        (StageNode::new(stage, cx, Outputs::new(&output.mailbox), seat), output)
-    }
-
-    fn gather<T: Item>(
-        &mut self,
-        name: &Arc<str>,
-        signal: &Arc<Signal>,
-        consumer: Box<dyn Consumer<FromInput<T>>>,
-    ) -> Inputs<T> {
-        let announced = Announced::new(name, signal);
-        self.host(name, signal, Box::new(ManyTask::new(&announced, consumer)), false);
-        Inputs::new(announced)
-    }
-
-    /// Joins `consumer` to an output: through a link and a task of its own, or inline.
-    fn join_one<T: Item>(
-        &mut self,
-        name: &Arc<str>,
-        join: Join<T>,
-        signal: &Arc<Signal>,
-        upstream: Upstream,
-        consumer: Box<dyn Consumer<T>>,
-        own_thread: bool,
-    ) {
-        if own_thread {
-            let exit = self.link(name, join, signal, upstream);
-            self.host(name, signal, Box::new(LinkTask::new(exit, consumer)), false);
-        } else {
-            self.edge(&join.output, consumer, upstream);
-        }
-    }
-
-    /// Joins a link to an output; the end that `signal`'s task takes from.
-    fn link<T: Item>(&mut self, to: &Arc<str>, join: Join<T>, signal: &Arc<Signal>, upstream: Upstream) -> Exit<T> {
-        let Join { output, link: chosen } = join;
-        let chosen = chosen.unwrap_or_else(default_link::<T>);
-        let counts = Arc::default();
-        let (entry, exit) = link(chosen, &output.signal, signal, &self.clock, &upstream, &counts);
-        self.shared.figures().add_link(self.part, &output.stage, to, chosen, &counts);
-        self.edge(&output, Box::new(entry), upstream);
-        exit
-    }
-
-    fn edge<T: Item>(&mut self, output: &Output<T>, consumer: Box<dyn Consumer<T>>, upstream: Upstream) {
-        let leave = Leave::new(Waker::from(Arc::clone(&self.shared)));
-        output.mailbox.post(Edge::new(consumer, upstream, &leave));
-        output.signal.ring();
-        // What is joined within a part stays so when it is detached, and drains.
-        if output.part != self.part {
-            self.joins.push((leave, Arc::clone(&output.signal)));
-        }
-    }
-
-    fn new_output<T>(&mut self, name: &str, signal: &Arc<Signal>) -> Output<T> {
-        Output { stage: self.named(name, signal), mailbox: Mailbox::new(), signal: Arc::clone(signal), part: self.part }
-    }
-
-    /// The name of a stage that is hosted by the task of `signal`.
-    fn named(&mut self, name: &str, signal: &Arc<Signal>) -> Arc<str> {
-        let name: Arc<str> = Arc::from(name);
-        self.homes.push((Arc::clone(&name), Arc::clone(signal)));
-        name
-    }
-
-    fn new_signal(&mut self) -> Arc<Signal> {
-        let signal = Arc::default();
-        self.shared.add(&signal);
-        signal
-    }
-
-    fn seat(&mut self, name: &Arc<str>, stands: Place, signal: &Arc<Signal>) -> Seat {
-        let mut figures = self.shared.figures();
-        if figures.has(name) && self.wrong.is_none() {
-            self.wrong = Some(Error::config(format!("two stages are called `{name}`; give each a name of its own")));
-        }
-        let counts = Arc::default();
-        let place = figures.add_stage(self.part, name, stands, &counts);
-        drop(figures);
-        Seat {
-            name: Arc::clone(name),
-            place,
-            counts,
-            woken: Woken::new(signal),
-            shared: Arc::clone(&self.shared),
-            clock: self.clock.clone(),
-            timed: self.timed,
-            reopens: false,
-        }
-    }
-
-    fn cx(&self, seat: &Seat, upstream: Upstream) -> Cx {
-        Cx::new(self.clock.clone(), Waker::from(Arc::clone(&seat.woken)), upstream, self.run.clone())
-    }
-
-    fn host(&mut self, name: &Arc<str>, signal: &Arc<Signal>, task: Box<dyn Task>, blocking: bool) {
-        self.tasks.push(Hosted {
-            name: Arc::clone(name),
-            signal: Arc::clone(signal),
-            task,
-            blocking,
-            costs: Vec::new(),
-            busy_until: None,
-            aborted: Arc::clone(&self.aborted),
-            alive: Arc::default(),
-        });
     }
 }
 
