@@ -28,6 +28,7 @@ pub use millstream_pipeline::{Link, Output, Pipeline, Policy, Running, Stopper};
 pub use millstream_rtp as rtp;
 pub use millstream_stages as stages;
 pub use millstream_webrtc as webrtc;
+#[allow(unused_imports, unreachable_pub, reason = "there may be no codec built in")]
 pub use registry::codecs::*;
 pub use registry::{LoadError, load, registry};
 
