@@ -126,3 +126,23 @@ fn every_pipeline_that_people_run_runs() {
         running.wait().unwrap_or_else(|error| panic!("{file}: {error}"));
     }
 }
+
+#[test]
+fn the_program_takes_from_a_declared_stage_too() {
+    use millstream::core::{EncodedFrame, RtpPackets, VideoFrame};
+
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/demo.toml")).unwrap();
+    let set = |set: &str| Override::parse(set).unwrap();
+    let small = [set("page.bind=127.0.0.1:0"), set("video.width=160"), set("video.height=90")];
+    let mut pipeline = millstream::load(&text, "demo.toml", &small).unwrap_or_else(|error| panic!("{error}"));
+    assert!(pipeline.output::<VideoFrame>("vp8").is_none(), "it gives encoded frames");
+    assert!(pipeline.output::<RtpPackets>("page").is_none(), "it gives nothing");
+    let vp8 = pipeline.output::<EncodedFrame>("vp8").expect("it gives encoded frames");
+    let (sink, taken) = millstream::pipeline::handles::pull(std::num::NonZeroUsize::new(8).unwrap());
+    pipeline.sink("program", &vp8, sink);
+    let running = pipeline.spawn().unwrap();
+    assert!((0..10).all(|_| taken.recv().is_some()));
+    drop(taken);
+    running.stop();
+    running.wait().unwrap();
+}

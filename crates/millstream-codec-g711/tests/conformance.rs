@@ -1,4 +1,4 @@
-//! The stages of G.711 do what an encoder of sound, a transform and a packetizer must.
+//! The stages of G.711 do what an encoder and a decoder of sound and a packetizer must.
 
 use millstream_codec_g711::{
     Decoder, Encoder, Law, MAX_PAYLOAD, Packetizer, PacketizerOptions, decoder, encoder, packetizer,
@@ -20,7 +20,7 @@ fn the_encoders_conform() {
 #[test]
 fn the_decoders_conform() {
     for law in LAWS {
-        conformance::transform(|| Decoder::new(law), |number| examples::frame(law.codec(), 160, number));
+        conformance::audio_decoder(law.codec(), || Decoder::new(law), || Encoder::new(law));
     }
 }
 

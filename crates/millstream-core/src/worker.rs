@@ -1,5 +1,7 @@
 //! A built stage whose types have been erased, and matched again by whoever joins it.
 
+use std::convert::Infallible;
+
 use crate::input::FromInput;
 use crate::item::Item;
 use crate::{AudioFrame, EncodedFrame, RtpPackets, Sink, Source, Stage, VideoFrame};
@@ -110,13 +112,15 @@ impl Worker {
 /// Several named ends that share what is inside: a page with video and audio, a call that sends and
 /// receives.
 ///
-/// An end that was not joined is not in it.
+/// An end that was not joined is not in it. It may hold one driver for what must run without media.
 #[derive(Default)]
 pub struct Bundle {
     /// Ends that give, by name.
     pub sources: Vec<(&'static str, AnySource)>,
     /// Ends that take, by the key of their input.
     pub sinks: Vec<(&'static str, AnySink)>,
+    /// What must run without media.
+    pub driver: Option<Box<dyn Source<Infallible>>>,
 }
 
 impl Bundle {
@@ -136,6 +140,13 @@ impl Bundle {
     #[must_use]
     pub fn sink<T: Item>(mut self, key: &'static str, sink: impl Sink<T> + 'static) -> Bundle {
         self.sinks.push((key, T::any_sink(Box::new(sink))));
+        self
+    }
+
+    /// Adds what must run without media.
+    #[must_use]
+    pub fn driver(mut self, driver: impl Source<Infallible> + 'static) -> Bundle {
+        self.driver = Some(Box::new(driver));
         self
     }
 }

@@ -60,9 +60,11 @@ mod planned;
 mod policy;
 mod running;
 mod signal;
+mod source;
 mod stats;
 mod stepped;
 mod task;
+mod turn;
 
 pub use branch::Branch;
 pub use many::Inputs;

@@ -55,7 +55,18 @@ impl Pipeline {
             .collect();
         for (stage, given) in plan.stages.into_iter().zip(&given) {
             let name = stage.name.clone();
+            let ends: Vec<&'static str> = stage.outputs.iter().map(|output| output.name).collect();
             let built = self.add_planned(stage, given, &outputs).map_err(|error| error.in_stage(&name))?;
+            for (end, output) in ends.iter().zip(&built) {
+                let name = if end.is_empty() { name.clone() } else { format!("{name}.{end}") };
+                match output {
+                    Some(AnyOutput::Video(output)) => self.keep(name, output),
+                    Some(AnyOutput::Audio(output)) => self.keep(name, output),
+                    Some(AnyOutput::Encoded(output)) => self.keep(name, output),
+                    Some(AnyOutput::Packets(output)) => self.keep(name, output),
+                    None => {}
+                }
+            }
             outputs.push(built);
         }
         Ok(())
@@ -95,6 +106,9 @@ impl Pipeline {
                 Ok(Vec::new())
             }
             Worker::Bundle(bundle) => {
+                if let Some(driver) = bundle.driver {
+                    self.add_driver(&name, driver);
+                }
                 for (key, sink) in bundle.sinks {
                     let input = inputs.iter().find(|input| input.key == key);
                     let input =

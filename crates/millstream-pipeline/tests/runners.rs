@@ -429,3 +429,27 @@ fn a_source_that_is_asked_in_vain_for_ever_is_stopped() {
         assert!(result.unwrap_err().to_string().starts_with("lazy: it was asked 10000 times"));
     }
 }
+
+#[test]
+fn a_driver_runs_when_it_is_due_and_when_it_is_woken_and_ends_with_the_pipeline() {
+    use std::convert::Infallible;
+
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let waker = Arc::new(Mutex::new(None::<std::task::Waker>));
+    let (calls, kept) = (called.clone(), waker.clone());
+    let mut run = stepped(|p| {
+        p.driver("engine", move |cx: &mut Cx| -> Result<Next<Infallible>> {
+            *kept.lock().unwrap() = Some(cx.waker().clone());
+            let now = cx.now().as_nanos() / 1_000_000;
+            calls.lock().unwrap().push(now);
+            Ok(if now < 20 { Next::Until(cx.now() + Duration::from_millis(10)) } else { Next::Idle })
+        });
+    });
+    run.run_until(Timestamp::from_millis(50)).unwrap();
+    assert_eq!(*called.lock().unwrap(), [0, 10, 20]);
+    waker.lock().unwrap().as_ref().unwrap().wake_by_ref();
+    run.run_until(Timestamp::from_millis(60)).unwrap();
+    assert_eq!(*called.lock().unwrap(), [0, 10, 20, 50]);
+    run.stop().unwrap();
+    assert!(run.is_finished());
+}

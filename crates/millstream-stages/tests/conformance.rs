@@ -1,16 +1,14 @@
 //! Every source, stage and sink of this crate does what one of its kind must.
-//!
-//! `mix` has several inputs, for which there is no suite: its own tests say what it does.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use millstream_core::options::{Table, Value};
-use millstream_core::units::Pixels;
-use millstream_core::{AudioFrame, Cx, EncodedFrame, OPUS, RtpPackets, Sink, Timestamp, VP8, VideoFrame};
+use millstream_core::units::{Pixels, Span};
+use millstream_core::{AudioFrame, Cx, EncodedFrame, OPUS, Registry, RtpPackets, Sink, Timestamp, VP8, VideoFrame};
 use millstream_stages::{
-    gain, ivf_file, ivf_writer, null, ogg_opus_file, ogg_opus_writer, scale, tap, test_audio, test_video, wav_file,
-    wav_writer, y4m_file, y4m_writer,
+    gain, ivf_file, ivf_writer, mix, null, ogg_opus_file, ogg_opus_writer, scale, tap, test_audio, test_video,
+    wav_file, wav_writer, y4m_file, y4m_writer,
 };
 use millstream_testkit::{conformance, examples};
 
@@ -116,6 +114,15 @@ fn stages() {
 }
 
 #[test]
+fn mixers() {
+    for (channels, patience) in [(1, 10), (2, 60), (2, 5000)] {
+        let patience = Span::from_millis(patience);
+        let options = || mix::Options { channels, patience, ..mix::Options::default() };
+        conformance::several_inputs(|| mix::Mix::new(options()).expect("good options"), block);
+    }
+}
+
+#[test]
 fn sinks() {
     conformance::sink::<VideoFrame, _>(|| null::Null, picture);
     conformance::sink::<AudioFrame, _>(|| null::Null, block);
@@ -195,4 +202,11 @@ fn options() {
     let good = [Table::new(), table(&[("to", text("log")), ("every", Value::Integer(30))])];
     conformance::options(&tap::descriptor(), &good, &[("to", one), ("every", Value::Integer(0))]);
     conformance::options(&null::descriptor(), &[Table::new()], &[]);
+}
+
+#[test]
+fn documentation() {
+    let mut registry = Registry::new();
+    millstream_stages::register(&mut registry);
+    registry.iter().for_each(conformance::documentation);
 }

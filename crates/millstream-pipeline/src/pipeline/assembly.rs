@@ -1,6 +1,7 @@
 //! How stages become tasks, and joins become links or inline calls. The public builder stands on it,
 //! and so does the building of a plan.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -13,7 +14,8 @@ use crate::many::{Announced, Inputs, ManyTask};
 use crate::node::{Seat, SinkNode, StageNode};
 use crate::outputs::{Consumer, Edge, Leave, Mailbox, Outputs};
 use crate::signal::{Signal, Woken};
-use crate::task::{Hosted, LinkTask, SourceTask, Task};
+use crate::source::{DriverTask, SourceTask};
+use crate::task::{Hosted, LinkTask, Task};
 
 impl Pipeline {
     pub(crate) fn add_source<T: Item>(&mut self, name: &str, source: Box<dyn Source<T>>, blocking: bool) -> Output<T> {
@@ -24,6 +26,14 @@ impl Pipeline {
         let task = SourceTask::new(source, cx, Outputs::new(&output.mailbox), seat);
         self.host(&output.stage, &signal, Box::new(task), blocking);
         output
+    }
+
+    pub(crate) fn add_driver(&mut self, name: &str, driver: Box<dyn Source<Infallible>>) {
+        let signal = self.new_signal();
+        let name = self.named(name, &signal);
+        let seat = Seat { reopens: true, ..self.seat(&name, Place::Bundle, &signal) };
+        let cx = self.cx(&seat, Upstream::default());
+        self.host(&name, &signal, Box::new(DriverTask::new(driver, cx, seat)), false);
     }
 
     pub(crate) fn add_stage<I: Item, O: Item>(

@@ -1,6 +1,8 @@
 //! The typed builder: outputs are tokens of what they give, so that a wrong join does not compile
 //! and a cycle cannot be written.
 
+use std::any::Any;
+use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -37,6 +39,8 @@ pub struct Pipeline {
     homes: Vec<(Arc<str>, Arc<Signal>)>,
     /// Whose figures those of its stages and links are.
     part: u64,
+    /// The outputs of declared stages, by the names that inputs use in TOML.
+    declared: Vec<(String, Box<dyn Any + Send>)>,
     timed: bool,
     notices: Vec<(String, String)>,
     wrong: Option<Error>,
@@ -132,6 +136,7 @@ impl Pipeline {
             tasks: Vec::new(),
             joins: Vec::new(),
             homes: Vec::new(),
+            declared: Vec::new(),
             part: shared.figures().add_part(),
             timed: true,
             notices: Vec::new(),
@@ -182,6 +187,18 @@ impl Pipeline {
         &self.notices
     }
 
+    /// What the declared stage `name` gives (`"stage"`, or `"stage.output"` of several), so that the
+    /// program can take it as well: with a closure, a [pull handle](crate::handles), a stage of its own.
+    /// `None` where there is no such output, nobody else takes it, or it gives something else.
+    pub fn output<T: Item>(&self, name: &str) -> Option<Output<T>> {
+        let (_, output) = self.declared.iter().find(|(declared, _)| declared == name)?;
+        output.downcast_ref::<Output<T>>().cloned()
+    }
+
+    pub(crate) fn keep<T: Item>(&mut self, name: String, output: &Output<T>) {
+        self.declared.push((name, Box::new(output.clone())));
+    }
+
     pub(crate) fn add_notices(&mut self, stage: &str, notices: Vec<String>) {
         self.notices.extend(notices.into_iter().map(|notice| (stage.to_owned(), notice)));
     }
@@ -194,6 +211,12 @@ impl Pipeline {
     /// Adds a source that blocks in a driver, on a thread of its own; it cannot run in virtual time.
     pub fn blocking_source<T: Item>(&mut self, name: &str, source: impl Source<T> + 'static) -> Output<T> {
         self.add_source(name, Box::new(source), true)
+    }
+
+    /// Adds what must run without media, on a thread of its own: called when it is due or woken, until
+    /// it ends or the pipeline does.
+    pub fn driver(&mut self, name: &str, driver: impl Source<Infallible> + 'static) {
+        self.add_driver(name, Box::new(driver));
     }
 
     /// Adds a stage on a thread of its own, behind a link.
