@@ -17,8 +17,8 @@ use crate::law::Law;
 pub struct Decoder {
     law: Law,
     pool: Pool<f32>,
-    /// Where the frame before ends, once there was one.
-    end: Option<Timestamp>,
+    /// Where the count of samples began, and how many there were since, once there was a frame.
+    count: Option<(Timestamp, u64)>,
 }
 
 /// Blocks that are used again: as many as a link and a sound card hold.
@@ -30,20 +30,27 @@ const ROUNDING: Duration = samples_to_time(1, RATE);
 impl Decoder {
     /// A decoder of `law`.
     pub fn new(law: Law) -> Decoder {
-        Decoder { law, pool: Pool::new(BLOCKS), end: None }
+        Decoder { law, pool: Pool::new(BLOCKS), count: None }
     }
 }
 
 impl Stage<EncodedFrame, AudioFrame> for Decoder {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<AudioFrame>) -> Result<()> {
+        if frame.codec != self.law.codec() {
+            return Err(Error::bad_item(format!("a frame of {} where {} is decoded", frame.codec, self.law.codec())));
+        }
         if frame.data.is_empty() {
             return Err(Error::bad_item("a G.711 frame without a byte: its encoder pushed what it dropped"));
         }
-        let astray = |end: Timestamp| end.since(frame.time).max(frame.time.since(end)) > ROUNDING;
-        let discontinuity = self.end.is_some_and(astray);
-        self.end = Some(frame.time + samples_to_time(frame.data.len() as u64, RATE));
+        // Stamps follow from the count as long as the frame's own agrees, so that blocks touch exactly.
+        let due = self.count.map(|(start, samples)| start + samples_to_time(samples, RATE));
+        let in_step = due.is_some_and(|due| due.since(frame.time).max(frame.time.since(due)) <= ROUNDING);
+        let discontinuity = due.is_some() && !in_step;
+        let (start, before) = self.count.filter(|_| in_step).unwrap_or((frame.time, 0));
+        self.count = Some((start, before + frame.data.len() as u64));
+        let time = start + samples_to_time(before, RATE);
         let samples = self.pool.collect(frame.data.iter().map(|code| self.law.expand(*code)));
-        out.push(AudioFrame { time: frame.time, samples, rate: RATE, channels: 1, discontinuity });
+        out.push(AudioFrame { time, samples, rate: RATE, channels: 1, discontinuity });
         Ok(())
     }
 

@@ -18,10 +18,13 @@ fn the_encoders_conform() {
 }
 
 #[test]
-fn the_decoders_conform() {
-    for law in LAWS {
-        conformance::audio_decoder(law.codec(), || Decoder::new(law), || Encoder::new(law));
-    }
+fn the_decoder_of_mu_law_conforms() {
+    conformance::audio_decoder(Law::Mu.codec(), || Decoder::new(Law::Mu), || Encoder::new(Law::Mu));
+}
+
+#[test]
+fn the_decoder_of_a_law_conforms() {
+    conformance::audio_decoder(Law::A.codec(), || Decoder::new(Law::A), || Encoder::new(Law::A));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a source, an encoder, a packetizer, a transform and a sink must do: one call in a test of each plug-in.
+//! What a source, an encoder, a decoder, a packetizer, a transform, a stage with several inputs and a sink must do:
+//! one call in a test of each plug-in.
 //!
 //! ```
 //! use millstream_core::{AudioFrame, Out};
@@ -21,6 +22,8 @@
 mod allocations;
 mod audio_encoder;
 mod bench;
+mod decoder;
+mod many;
 mod options;
 mod packetizer;
 mod rule;
@@ -31,6 +34,8 @@ mod video_encoder;
 
 pub use allocations::allocations;
 pub use audio_encoder::audio_encoder;
+pub use decoder::{audio_decoder, video_decoder};
+pub use many::several_inputs;
 pub use options::{documentation, options};
 pub use packetizer::packetizer;
 pub use sink::sink;
