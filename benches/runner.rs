@@ -39,45 +39,66 @@ fn nowhere(_: AudioFrame, _: &mut Cx) -> Result<()> {
     Ok(())
 }
 
-/// From the moment a source gives an item to the moment a sink on another thread takes it, both asleep before.
+/// From the moment a source gives an item to the moment a sink on another thread takes it, both asleep
+/// before; beside it what the system takes to wake a thread at all.
 fn link_hop(criterion: &mut Criterion) {
-    criterion.bench_function("link hop between threads", |bench| {
-        let (ask, asked) = mpsc::channel::<std::task::Waker>();
-        let (heard, hears) = mpsc::channel::<Duration>();
-        let samples = Buffer::from(vec![0.0; 480]);
-        let mut pipeline = Pipeline::new("hop");
-        let mut first = true;
-        let source = pipeline.source("source", move |cx: &mut Cx| -> Result<Next<AudioFrame>> {
-            // Every other call gives; in between it sleeps until it is woken.
-            first = !first;
-            if !first {
-                let _ = ask.send(cx.waker().clone());
-                return Ok(Next::Idle);
-            }
-            Ok(Next::Item(item(&samples, cx.now())))
-        });
-        pipeline.sink("sink", source.through(ROOM), move |block: AudioFrame, cx: &mut Cx| {
-            let _ = heard.send(cx.now().since(block.time));
-            Ok(())
-        });
-        let running = pipeline.spawn().expect("threads");
-        let mut hops = Vec::new();
-        bench.iter_custom(|rounds| {
-            let from = hops.len();
-            for _ in 0..rounds {
-                asked.recv().expect("the source runs").wake();
-                hops.push(hears.recv().expect("the sink runs"));
-            }
-            hops[from..].iter().sum()
-        });
-        // What a stream feels is the usual hop and the worst; the mean is what criterion tells.
-        hops.sort_unstable();
-        let at = |share: usize| hops[hops.len() * share / 100];
-        println!("link hop between threads: p50 {:?}, p95 {:?}, p99 {:?} of {}", at(50), at(95), at(99), hops.len());
-        running.stop();
-        // Waits for nothing: the channels are dropped with the pipeline.
-        let _ = running.wait();
+    let (ask, asked) = mpsc::channel::<std::task::Waker>();
+    let (heard, hears) = mpsc::channel::<Duration>();
+    let samples = Buffer::from(vec![0.0; 480]);
+    let mut pipeline = Pipeline::new("hop");
+    let clock = pipeline.clock().clone();
+    let mut first = true;
+    let source = pipeline.source("source", move |cx: &mut Cx| -> Result<Next<AudioFrame>> {
+        // Every other call gives; in between it sleeps until it is woken.
+        first = !first;
+        if !first {
+            let _ = ask.send(cx.waker().clone());
+            return Ok(Next::Idle);
+        }
+        Ok(Next::Item(item(&samples, cx.now())))
     });
+    pipeline.sink("sink", source.through(ROOM), move |block: AudioFrame, cx: &mut Cx| {
+        let _ = heard.send(cx.now().since(block.time));
+        Ok(())
+    });
+    let running = pipeline.spawn().expect("threads");
+    hops(criterion, "link hop between threads", || {
+        asked.recv().expect("the source runs").wake();
+        hears.recv().expect("the sink runs")
+    });
+    running.stop();
+    // Waits for nothing: the channels are dropped with the pipeline.
+    let _ = running.wait();
+
+    let (given, takes) = mpsc::channel::<Timestamp>();
+    let (woken, hears) = mpsc::channel::<Duration>();
+    let sleeper = {
+        let clock = clock.clone();
+        std::thread::spawn(move || takes.iter().try_for_each(|time| woken.send(clock.now().since(time))))
+    };
+    hops(criterion, "bare hop between threads, a channel of the standard library", || {
+        given.send(clock.now()).expect("the sleeper runs");
+        hears.recv().expect("the sleeper runs")
+    });
+    drop(given);
+    let _ = sleeper.join();
+}
+
+/// Tells criterion the mean, and people the usual hop and the worst.
+fn hops(criterion: &mut Criterion, name: &str, mut hop: impl FnMut() -> Duration) {
+    let mut all = Vec::new();
+    criterion.bench_function(name, |bench| {
+        bench.iter_custom(|rounds| {
+            let from = all.len();
+            all.extend((0..rounds).map(|_| hop()));
+            all[from..].iter().sum()
+        });
+    });
+    all.sort_unstable();
+    if !all.is_empty() {
+        let at = |share: usize| all[all.len() * share / 100];
+        println!("{name}: p50 {:?}, p95 {:?}, p99 {:?} of {}", at(50), at(95), at(99), all.len());
+    }
 }
 
 const ITEMS: u64 = 10_000;
