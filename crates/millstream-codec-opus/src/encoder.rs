@@ -58,7 +58,7 @@ impl Encoder {
         }
         if ![8_000, 12_000, 16_000, 24_000, 48_000].contains(&block.rate) {
             return Err(Error::fatal(format!(
-                "Opus takes sound at 8, 12, 16, 24 or 48 kHz and this is {} Hz: let its source give 48 kHz",
+                "Opus takes sound at 8, 12, 16, 24 or 48 kHz and this is {} Hz; give it 48 kHz (a file: `ffmpeg -i IN -ar 48000 OUT.wav`)",
                 block.rate
             )));
         }
@@ -67,7 +67,7 @@ impl Encoder {
             2 => opus::Channels::Stereo,
             count => {
                 return Err(Error::fatal(format!(
-                    "this encoder takes one or two channels and this is {count}: let its source give stereo"
+                    "this encoder takes one or two channels and this is {count}; give it stereo (a file: `ffmpeg -i IN -ac 2 OUT.wav`)"
                 )));
             }
         };
