@@ -35,3 +35,13 @@ fn the_demo_in_rust_serves_its_page() {
     child.wait().expect("it ends");
     assert!(page.starts_with("HTTP/1.1 200") && page.contains("<video"), "{}", &page[..page.len().min(300)]);
 }
+
+#[test]
+fn the_program_feeds_frames_and_takes_frames() {
+    for (name, expected) in [("feed_frames", "50"), ("take_frames", "60")] {
+        let output = Command::new(example(name)).output().expect("the example is built");
+        let words = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{name}: {words}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(words.contains(expected), "{name}: {words}");
+    }
+}
