@@ -60,7 +60,7 @@ impl Branch {
     /// Takes the part out and waits until nothing of it is left, but no longer than `patience`; then
     /// it is given up: what still waited in it is dropped. Its figures leave the statistics.
     ///
-    /// For the threads runner. A stepped pipeline is stepped until [`is_gone`](Branch::is_gone).
+    /// For the threads runner; the stepped one has [`Stepped::remove`](crate::Stepped::remove).
     ///
     /// # Errors
     /// If a stage of it does not even return then; it is left behind and named.

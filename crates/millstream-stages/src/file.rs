@@ -6,6 +6,19 @@ use std::path::{Path, PathBuf};
 
 use millstream_core::error::Kind;
 use millstream_core::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Options of a source that reads a file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// The file. A relative path starts at the working directory of the process.
+    pub path: PathBuf,
+    /// Whether to start again at the end, for ever and without a gap.
+    #[serde(default)]
+    pub r#loop: bool,
+}
 
 /// What is read from the disk at once: about a tenth of a 720p frame.
 const READ_AHEAD: usize = 128 * 1024;

@@ -1,18 +1,17 @@
 //! The source `ivf-file`: encoded video from an IVF file, at the file's times.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use millstream_core::error::Kind;
 use millstream_core::{
     ByteRing, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, Result, Role, Source, Timestamp, VP8, Worker,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::file::{Input, as_config};
 use crate::ivf::{self, FRAME_HEADER, Header};
 use crate::vp8;
+
+pub use crate::file::Options;
 
 /// Bytes in a chunk of the ring that frames are read into: some seconds at 1 Mbit/s.
 const CHUNK: usize = 512 * 1024;
@@ -21,17 +20,6 @@ const CHUNKS: usize = 8;
 /// The least that a file lasts where it is given again and again: one of a single frame may have
 /// ticks of a nanosecond.
 const SHORTEST_FRAME: Duration = Duration::from_millis(1);
-
-/// Options of `ivf-file`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Options {
-    /// The file. A relative path starts at the working directory of the process.
-    pub path: PathBuf,
-    /// Whether to start again at the end, for ever and without a gap.
-    #[serde(default)]
-    pub r#loop: bool,
-}
 
 /// Gives the frames of an IVF file that holds VP8.
 ///

@@ -1,34 +1,21 @@
 //! The source `ogg-opus-file`: encoded sound from an Ogg file that holds Opus.
 
-use std::path::PathBuf;
-
 use millstream_core::error::Kind;
 use millstream_core::{
     ByteRing, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, OPUS, Result, Role, Source, Worker,
     samples_to_time,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::file::{Input, as_config};
 use crate::ogg::opus;
 use crate::ogg::packets::{Mark, Packets, TooLong};
 
+pub use crate::file::Options;
+
 /// Bytes in a chunk of the ring that packets are copied into: some seconds at 64 kbit/s.
 const CHUNK: usize = 16 * 1024;
 /// Chunks in the ring; a packetizer lets go of a packet as soon as it has copied it.
 const CHUNKS: usize = 8;
-
-/// Options of `ogg-opus-file`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Options {
-    /// The file. A relative path starts at the working directory of the process.
-    pub path: PathBuf,
-    /// Whether to start again at the end, for ever and without a gap.
-    #[serde(default)]
-    pub r#loop: bool,
-}
 
 /// Gives the packets of an Ogg file with one stream of Opus in mono or stereo.
 ///

@@ -3,27 +3,14 @@
 mod header;
 mod sample;
 
-use std::path::PathBuf;
-
 use millstream_core::error::Kind;
 use millstream_core::{AudioFrame, Cx, Descriptor, Error, Format, Next, Pool, Result, Source, Worker, samples_to_time};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::POOLED_ITEMS;
 use crate::file::{Input, as_config};
 use header::Header;
 
-/// Options of `wav-file`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Options {
-    /// The file. A relative path starts at the working directory of the process.
-    pub path: PathBuf,
-    /// Whether to start again at the end, for ever and without a gap.
-    #[serde(default)]
-    pub r#loop: bool,
-}
+pub use crate::file::Options;
 
 /// Gives the sound of a WAVE file in blocks of 10 ms: PCM of 16, 24 or 32 bits or 32-bit float, 1
 /// to 8 channels, at any rate.

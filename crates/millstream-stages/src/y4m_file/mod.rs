@@ -2,31 +2,18 @@
 
 mod header;
 
-use std::path::PathBuf;
-
 use millstream_core::error::Kind;
 use millstream_core::{Cx, Descriptor, Error, Format, Next, Pool, Result, Source, VideoFrame, Worker};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::POOLED_ITEMS;
 use crate::file::{Input, as_config};
 use crate::pace::Pace;
 use header::Header;
 
+pub use crate::file::Options;
+
 /// The longest header of a file or frame in bytes; real ones have less than 200.
 const MAX_LINE: usize = 1024;
-
-/// Options of `y4m-file`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Options {
-    /// The file. A relative path starts at the working directory of the process.
-    pub path: PathBuf,
-    /// Whether to start again at the end, for ever.
-    #[serde(default)]
-    pub r#loop: bool,
-}
 
 /// Gives the frames of a YUV4MPEG2 file: 8-bit 4:2:0, 4:2:2, 4:4:4 or grey.
 ///
