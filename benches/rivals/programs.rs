@@ -62,7 +62,8 @@ pub(crate) fn gstreamer_version() -> String {
 pub(crate) fn aiortc() -> Result<Command> {
     let environment = folder()?.join("aiortc");
     let python = environment.join("bin/python3");
-    let here = || runs(Command::new(&python).args(["-c", &format!("import aiortc; assert aiortc.__version__ == '{AIORTC}'")]));
+    let here =
+        || runs(Command::new(&python).args(["-c", &format!("import aiortc; assert aiortc.__version__ == '{AIORTC}'")]));
     if !here() {
         eprintln!("installing aiortc {AIORTC} into target/rivals…");
         let missing = "python3 cannot make an environment with aiortc; on Debian: apt-get install python3-venv";

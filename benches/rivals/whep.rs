@@ -52,7 +52,9 @@ fn one(mut stream: TcpStream, answer: &impl Fn(String) -> Result<String>) -> Res
     let response = if request.starts_with("POST /whep ") {
         let sdp = answer(String::from_utf8_lossy(&body).into_owned())?;
         let (kind, place, length) = ("Content-Type: application/sdp", "Location: /whep/1", sdp.len());
-        format!("HTTP/1.1 201 Created\r\n{kind}\r\n{place}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{sdp}")
+        format!(
+            "HTTP/1.1 201 Created\r\n{kind}\r\n{place}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{sdp}"
+        )
     } else {
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n{}\n".to_owned()
     };
