@@ -31,6 +31,12 @@ pub(crate) fn forget(process: u32) {
     running().retain(|other| *other != process);
 }
 
+/// Ends a process that was noted.
+pub(crate) fn end(process: u32) {
+    kill(process);
+    forget(process);
+}
+
 fn kill(process: u32) {
     let _ = Command::new("kill").arg(process.to_string()).status();
 }
