@@ -18,13 +18,28 @@ fn root() -> &'static Path {
 
 /// The program of `benches/rivals/pion`, built.
 pub(crate) fn pion() -> Result<PathBuf> {
+    built("pion", &[])
+}
+
+/// The same with an encoder.
+pub(crate) fn pion_with_libvpx() -> Result<PathBuf> {
+    if !runs(Command::new("pkg-config").args(["--exists", "vpx"])) {
+        return Err(
+            "the Pion sender is built with libvpx's headers; on Debian: apt-get install libvpx-dev pkg-config".into()
+        );
+    }
+    built("pion-vpx", &["-tags", "vpx"])
+}
+
+fn built(name: &str, with: &[&str]) -> Result<PathBuf> {
     let go = ["go", "/usr/local/go/bin/go"].into_iter().find(|go| runs(Command::new(go).arg("version")));
     let go = go.ok_or("Pion is written in Go, and there is no go here (1.24 or later): get it from go.dev/dl")?;
-    let program = folder()?.join("pion");
+    let program = folder()?.join(name);
     eprintln!("building the Pion programs…");
     let built = Command::new(go)
         .args(["build", "-o"])
         .arg(&program)
+        .args(with)
         .arg(".")
         .current_dir(root().join("benches/rivals/pion"))
         .status()
@@ -41,16 +56,19 @@ pub(crate) fn pion_version() -> &'static str {
 
 /// Runs `benches/rivals/NAME.py` with GStreamer's introspection, if it is here.
 pub(crate) fn gstreamer() -> Result<Command> {
-    let mut look = Command::new("python3");
-    look.args(["-c", "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstSdp', '1.0')"]);
-    let element = |name| runs(Command::new("gst-inspect-1.0").args(["--exists", name]));
-    if !runs(&mut look) || !["webrtcbin", "vp8enc", "rtpvp8pay", "nicesink", "appsrc"].into_iter().all(element) {
-        return Err("GStreamer's webrtcbin and its Python are not all here; on Debian: apt-get install python3-gi \
+    let look = "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstSdp', '1.0')";
+    // The system's own Python first: it is the one whose packages the system installs.
+    let python =
+        ["/usr/bin/python3", "python3"].into_iter().find(|python| runs(Command::new(python).args(["-c", look])));
+    let element = |name| runs(Command::new("gst-inspect-1.0").arg(name));
+    let elements = ["webrtcbin", "vp8enc", "rtpvp8pay", "nicesink", "appsrc"].into_iter().all(element);
+    match python.filter(|_| elements) {
+        Some(python) => Ok(script(python, "gstreamer.py")),
+        None => Err("GStreamer's webrtcbin and its Python are not all here; on Debian: apt-get install python3-gi \
             gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
             gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0"
-            .into());
+            .into()),
     }
-    Ok(script("python3", "gstreamer.py"))
 }
 
 /// The version of GStreamer that is here.

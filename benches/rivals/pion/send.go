@@ -93,16 +93,8 @@ func (e *extensions) add(pc *webrtc.PeerConnection, track webrtc.TrackLocal) err
 		return err
 	}
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
-		if state != webrtc.PeerConnectionStateConnected {
-			return
-		}
-		for _, extension := range sender.GetParameters().HeaderExtensions {
-			switch extension.URI {
-			case absCaptureTime:
-				e.capture.Store(int32(extension.ID))
-			case playoutDelay:
-				e.delay.Store(int32(extension.ID))
-			}
+		if state == webrtc.PeerConnectionStateConnected {
+			e.learn(sender)
 		}
 	})
 	// What viewers report has to be read, or the interceptors see none of it.
@@ -114,6 +106,18 @@ func (e *extensions) add(pc *webrtc.PeerConnection, track webrtc.TrackLocal) err
 		}
 	}()
 	return nil
+}
+
+// learn takes the numbers from what was negotiated.
+func (e *extensions) learn(sender *webrtc.RTPSender) {
+	for _, extension := range sender.GetParameters().HeaderExtensions {
+		switch extension.URI {
+		case absCaptureTime:
+			e.capture.Store(int32(extension.ID))
+		case playoutDelay:
+			e.delay.Store(int32(extension.ID))
+		}
+	}
 }
 
 // write says that the picture is to be shown at once, and in the first packet of a frame when it was captured.
