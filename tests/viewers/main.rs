@@ -1,0 +1,3 @@
+//! Many viewers at once, without a browser and beside one: key frames, slow viewers, coming and going.
+
+mod native;
