@@ -97,6 +97,8 @@ impl Connection {
         for kind in [RtpCodecKind::Video, RtpCodecKind::Audio] {
             self.peer.add_transceiver_from_kind(kind, None).map_err(said)?;
         }
+        // The first of them is the video's: RTCP can be sent before its first packet comes.
+        self.receiver = self.peer.get_receivers().next();
         let base_config = CandidateConfig {
             network: "udp".to_owned(),
             address: self.local.ip().to_string(),
@@ -212,7 +214,6 @@ impl Connection {
                 RTCPeerConnectionEvent::OnTrack(RTCTrackEvent::OnOpen(track)) => {
                     let receiver = self.peer.rtp_receiver(track.receiver_id);
                     if receiver.is_some_and(|receiver| receiver.track().kind() == RtpCodecKind::Video) {
-                        self.receiver = Some(track.receiver_id);
                         self.shared.note(|log| log.ssrc = track.ssrc);
                     }
                 }

@@ -124,6 +124,14 @@ impl Viewer {
         read(&self.shared.lock())
     }
 
+    /// Keeps every frame that is seen from now on, and forgets those that were kept before.
+    pub(crate) fn keep(&self) {
+        self.shared.note(|log| {
+            log.keep = true;
+            log.seen.clear();
+        });
+    }
+
     /// Its log, to be read when it is gone too.
     pub(crate) fn book(&self) -> Book {
         Book(Arc::clone(&self.shared))
