@@ -88,6 +88,13 @@ impl Audience {
         ends.iter().map(|end| lock(&end.viewers).iter().filter(|viewer| !viewer.is_closed()).count()).max().unwrap_or(0)
     }
 
+    /// How many frames wait for the viewer that is furthest behind: at most 32 of video, or 64 packets of sound.
+    pub fn longest_queue(&self) -> usize {
+        let ends = lock(&self.0.ends);
+        let longest = |end: &Arc<End>| lock(&end.viewers).iter().map(|viewer| viewer.queued()).max();
+        ends.iter().filter_map(longest).max().unwrap_or(0)
+    }
+
     fn end(&self, media: Media, codec: Codec) -> Result<AudienceSink> {
         if codec.media != media {
             return Err(Error::config(format!("{codec} is a codec for {}; this end takes {media}", codec.media)));
@@ -143,7 +150,7 @@ impl Sink<RtpPackets> for AudienceSink {
         }
         // Before the viewers get it: one that becomes ready in the meantime still has its wish.
         if packets.role == Role::Start {
-            lock(&self.0.wishes).throttle.satisfied();
+            lock(&self.0.wishes).throttle.satisfied(cx.now());
         }
         // Whoever is gone is let out here; its seat finds nothing to do later.
         lock(&self.0.viewers).retain(|viewer| viewer.send(&packets).is_ok());

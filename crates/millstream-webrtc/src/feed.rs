@@ -187,6 +187,10 @@ impl Queue {
         pushed
     }
 
+    pub(crate) fn queued(&self) -> usize {
+        self.lock().frames.len()
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         self.lock().phase == Phase::Ended
     }

@@ -82,6 +82,11 @@ impl Sender {
         self.0.queue.lock().counts
     }
 
+    /// How many frames wait for the engine now; packets, for sound. The queue is bounded.
+    pub fn queued(&self) -> usize {
+        self.0.queue.queued()
+    }
+
     /// Whether its peer is closed.
     pub fn is_closed(&self) -> bool {
         self.0.queue.is_ended()

@@ -87,6 +87,11 @@ impl Page {
         &self.address
     }
 
+    /// Who watches.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
     /// The end that takes the pictures; `None` where there are none, or it was taken.
     pub fn video(&self) -> Option<impl Sink<RtpPackets> + use<>> {
         self.end(Media::Video)
