@@ -19,7 +19,7 @@ use crate::whep::{Endpoint, Stream};
 
 pub use crate::access::{Origins, Token};
 pub use ice_servers::Server;
-pub use options::{Bind, MaxViewers, Options, Path};
+pub use options::{Adapt, Bind, MaxViewers, Options, Path};
 
 /// The stage type `page`, whose viewers are peers of `engine`.
 pub fn descriptor(engine: &Engine) -> Descriptor {
@@ -77,7 +77,7 @@ impl Page {
         let (access, tls) = (access(&options)?, tls(&options)?);
         let listener = server::bind(options.bind.address(), name)?;
         let bound = listener.local_addr().map_err(|error| Error::fatal("the page's port is gone").caused_by(error))?;
-        let audience = Audience::new(clock.clone());
+        let audience = Audience::adapting(clock.clone(), options.adapt.into());
         let endpoint = Endpoint::new(Stream {
             engine: engine.clone(),
             audience: audience.clone(),

@@ -21,6 +21,9 @@ pub struct Options {
     pub path: Path,
     /// How many may watch at the same time, 1 to 10000; 100 if not given.
     pub max_viewers: MaxViewers,
+    /// Whether the encoder follows what viewers can take: "none" if not given, or "slowest", which is
+    /// the slowest viewer that can take 150 kbit/s or more.
+    pub adapt: Adapt,
     /// What viewers must show: at least 16 letters, digits and `-._~+/` (RFC 6750). Without it, none
     /// is needed on loopback, and beyond a new one is made at each start and printed with the link.
     pub token: Option<Token>,
@@ -36,6 +39,27 @@ pub struct Options {
     /// STUN and TURN servers, for this side and for the viewers, who are told their passwords:
     /// ["stun:stun.example:3478", { url = "turn:…", username = "…", credential = "…" }].
     pub ice_servers: Vec<Server>,
+}
+
+/// Whether the encoder follows what viewers can take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adapt {
+    /// It keeps its own bit rate; a viewer who cannot take it loses whole groups of pictures.
+    #[default]
+    None,
+    /// It follows the slowest viewer that can take 150 kbit/s or more: then everybody sees what that
+    /// one can.
+    Slowest,
+}
+
+impl From<Adapt> for millstream_webrtc::Adapt {
+    fn from(adapt: Adapt) -> millstream_webrtc::Adapt {
+        match adapt {
+            Adapt::None => millstream_webrtc::Adapt::None,
+            Adapt::Slowest => millstream_webrtc::Adapt::Slowest,
+        }
+    }
 }
 
 /// An address and a port to listen on.

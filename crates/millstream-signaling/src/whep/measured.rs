@@ -82,6 +82,9 @@ pub(super) struct Track {
     round_trip: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter: Option<f64>,
+    /// Bits per second that the viewer says it can take (REMB), all tracks together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bitrate_estimate: Option<u64>,
 }
 
 impl Track {
@@ -97,6 +100,7 @@ impl Track {
             loss: sent.reception.map(|reception| reception.loss),
             round_trip: sent.reception.and_then(|reception| reception.round_trip).map(millis),
             jitter: sent.reception.map(|reception| millis(reception.jitter)),
+            bitrate_estimate: sent.bitrate_estimate.map(|rate| rate.bps()),
         }
     }
 }
