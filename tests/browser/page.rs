@@ -28,7 +28,9 @@ fn it_waits_for_the_first_picture_plays_and_ends() {
 
         let running = pipeline.spawn().unwrap();
         viewer.playing().await;
-        viewer.until("probe.until(() => millstream.state === 'playing' && millstream.stats?.latency != null, 20000)").await;
+        viewer
+            .until("probe.until(() => millstream.state === 'playing' && millstream.stats?.latency != null, 20000)")
+            .await;
         // Long enough that the graph has a line.
         let points = if std::env::var_os("MILLSTREAM_SCREENSHOTS").is_some() { 40 } else { 4 };
         let line = "document.getElementById('line').getAttribute('d')?.split('L').length";
@@ -84,16 +86,28 @@ fn who_has_no_token_is_asked_for_it() {
         looks_good(&viewer, "locked").await;
         for (typed, state) in [("a-wrong-token-of-yours", "locked"), (token, "playing")] {
             viewer.value::<bool>("millstream.state = 'typing', true").await;
-            viewer.0.find_element("#token").await.unwrap().click().await.unwrap().type_str(typed).await.unwrap().press_key("Enter").await.unwrap();
+            viewer
+                .0
+                .find_element("#token")
+                .await
+                .unwrap()
+                .click()
+                .await
+                .unwrap()
+                .type_str(typed)
+                .await
+                .unwrap()
+                .press_key("Enter")
+                .await
+                .unwrap();
             viewer.state(state).await;
         }
         let viewer = chromium.open(&address).await;
         viewer.state("playing").await;
         let logged: bool = viewer.value("performance.getEntries().some(entry => entry.name.includes('token='))").await;
         assert!(logged, "only the page's own address has it");
-        let asked: bool = viewer
-            .value("performance.getEntriesByType('resource').some(entry => entry.name.includes('token='))")
-            .await;
+        let asked: bool =
+            viewer.value("performance.getEntriesByType('resource').some(entry => entry.name.includes('token='))").await;
         assert!(!asked, "no request carries the token in its address");
         running.stop();
         running.wait().unwrap();
@@ -266,4 +280,3 @@ impl Viewer {
         }
     }
 }
-

@@ -3,6 +3,7 @@
 //!
 //! The tests share the machine's cores, and count what their process has: they run one after the other.
 
+mod adapt;
 mod allocated;
 #[allow(dead_code, reason = "the browser's tests use more of it")]
 #[path = "../browser/chromium.rs"]

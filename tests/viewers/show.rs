@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millstream::core::{Clock, OPUS, VP8};
-use millstream::signaling::page::{self, MaxViewers, Page};
+use millstream::signaling::page::{self, Adapt, MaxViewers, Page};
 use millstream::stages::{test_audio, test_audio::TestAudio, test_video, test_video::TestVideo};
 use millstream::webrtc::Engine;
 use millstream::webrtc_rs::WebRtcRs;
@@ -23,11 +23,16 @@ pub(crate) struct Show {
 impl Show {
     /// Opens a page on a free port and plays.
     pub(crate) fn start() -> Show {
+        Show::adapting(Adapt::None)
+    }
+
+    /// The same, whose encoder follows its viewers as `adapt` says.
+    pub(crate) fn adapting(adapt: Adapt) -> Show {
         let mut p = Pipeline::new("show");
         let backend = WebRtcRs::new();
         let bind = "127.0.0.1:0".to_owned().try_into().expect("an address");
         let max_viewers = MaxViewers::new(300).expect("in range");
-        let options = page::Options { bind, max_viewers, ..Default::default() };
+        let options = page::Options { bind, max_viewers, adapt, ..Default::default() };
         let page = Page::open("page", options, &Engine::new(backend.clone()), p.clock(), &[VP8, OPUS]).expect("a page");
 
         let picture = test_video::Options {
