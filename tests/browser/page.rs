@@ -13,8 +13,10 @@ use chromiumoxide::page::ScreenshotParams;
 use crate::chromium::{Viewer, load, with_chromium};
 use crate::server::Server;
 
-/// A desktop and a phone.
-const SIZES: [(i64, i64); 2] = [(1440, 900), (390, 844)];
+/// A desktop, and a phone upright and on its side.
+const SIZES: [(i64, i64); 3] = [(1440, 900), (390, 844), (844, 390)];
+/// Those that docs/page shows.
+const SHOWN: [(i64, i64); 2] = [SIZES[0], SIZES[1]];
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
 #[test]
@@ -28,7 +30,9 @@ fn it_waits_for_the_first_picture_plays_and_ends() {
 
         let running = pipeline.spawn().unwrap();
         viewer.playing().await;
-        viewer.until("probe.until(() => millstream.state === 'playing' && millstream.stats?.latency != null, 20000)").await;
+        viewer
+            .until("probe.until(() => millstream.state === 'playing' && millstream.stats?.latency != null, 20000)")
+            .await;
         // Long enough that the graph has a line.
         let points = if std::env::var_os("MILLSTREAM_SCREENSHOTS").is_some() { 40 } else { 4 };
         let line = "document.getElementById('line').getAttribute('d')?.split('L').length";
@@ -84,16 +88,28 @@ fn who_has_no_token_is_asked_for_it() {
         looks_good(&viewer, "locked").await;
         for (typed, state) in [("a-wrong-token-of-yours", "locked"), (token, "playing")] {
             viewer.value::<bool>("millstream.state = 'typing', true").await;
-            viewer.0.find_element("#token").await.unwrap().click().await.unwrap().type_str(typed).await.unwrap().press_key("Enter").await.unwrap();
+            viewer
+                .0
+                .find_element("#token")
+                .await
+                .unwrap()
+                .click()
+                .await
+                .unwrap()
+                .type_str(typed)
+                .await
+                .unwrap()
+                .press_key("Enter")
+                .await
+                .unwrap();
             viewer.state(state).await;
         }
         let viewer = chromium.open(&address).await;
         viewer.state("playing").await;
         let logged: bool = viewer.value("performance.getEntries().some(entry => entry.name.includes('token='))").await;
         assert!(logged, "only the page's own address has it");
-        let asked: bool = viewer
-            .value("performance.getEntriesByType('resource').some(entry => entry.name.includes('token='))")
-            .await;
+        let asked: bool =
+            viewer.value("performance.getEntriesByType('resource').some(entry => entry.name.includes('token='))").await;
         assert!(!asked, "no request carries the token in its address");
         running.stop();
         running.wait().unwrap();
@@ -189,7 +205,8 @@ async fn looks_good(viewer: &Viewer, state: &str) {
             assert!(contrasts.iter().all(|(_, contrast)| *contrast >= 4.5), "{at}: {contrasts:?}");
             nameless(viewer, &at).await;
             reached_by_keyboard(viewer, &at).await;
-            if let Some(folder) = std::env::var_os("MILLSTREAM_SCREENSHOTS") {
+            let folder = std::env::var_os("MILLSTREAM_SCREENSHOTS").filter(|_| SHOWN.contains(&(width, height)));
+            if let Some(folder) = folder {
                 let file = PathBuf::from(folder).join(format!("{state}-{width}x{height}-{scheme}.png"));
                 let format = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).build();
                 std::fs::write(file, viewer.0.screenshot(format).await.expect("a screenshot")).unwrap();
@@ -231,7 +248,7 @@ async fn reached_by_keyboard(viewer: &Viewer, at: &str) {
 impl Viewer {
     /// Shows the page on a screen of this size, by day or by night.
     async fn appear(&self, width: i64, height: i64, scheme: &str) {
-        self.0.execute(SetDeviceMetricsOverrideParams::new(width, height, 1.0, width < 600)).await.unwrap();
+        self.0.execute(SetDeviceMetricsOverrideParams::new(width, height, 1.0, width < 1000)).await.unwrap();
         let feature = MediaFeature::new("prefers-color-scheme", scheme);
         self.0.execute(SetEmulatedMediaParams::builder().feature(feature).build()).await.unwrap();
         self.until(&format!("probe.until(() => innerWidth === {width}, 20000)")).await;
@@ -266,4 +283,3 @@ impl Viewer {
         }
     }
 }
-
