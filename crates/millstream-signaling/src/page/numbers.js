@@ -81,9 +81,13 @@ setInterval(async () => {
 // What stood there is no longer so; the graph has a gap.
 function pause() {
   [last, history, silence, seconds, ages, ownAges] = [null, [], 0, 0, [], []];
-  for (const id of ["latency", "size", "rate", "bits", "trip", "loss"]) $(id).textContent = "–";
+  blank();
   if (minute.length) minute = [...minute, NOTHING].slice(-GRAPH_S);
   drawGraph();
+}
+
+function blank() {
+  for (const id of ["latency", "size", "rate", "bits", "trip", "loss"]) $(id).textContent = "–";
 }
 
 async function count(pc) {

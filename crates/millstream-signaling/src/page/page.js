@@ -29,6 +29,7 @@ function say(state, words) {
   shown.state = state;
   document.body.dataset.state = state;
   $("word").textContent = WORD[state];
+  if (state !== "playing") blank();
   for (const id of ["words", "veil-words"]) if ($(id).textContent !== words) $(id).textContent = words;
 }
 
