@@ -13,8 +13,10 @@ use chromiumoxide::page::ScreenshotParams;
 use crate::chromium::{Viewer, load, with_chromium};
 use crate::server::Server;
 
-/// A desktop and a phone.
-const SIZES: [(i64, i64); 2] = [(1440, 900), (390, 844)];
+/// A desktop, and a phone upright and on its side.
+const SIZES: [(i64, i64); 3] = [(1440, 900), (390, 844), (844, 390)];
+/// Those that docs/page shows.
+const SHOWN: [(i64, i64); 2] = [SIZES[0], SIZES[1]];
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
 #[test]
@@ -203,7 +205,8 @@ async fn looks_good(viewer: &Viewer, state: &str) {
             assert!(contrasts.iter().all(|(_, contrast)| *contrast >= 4.5), "{at}: {contrasts:?}");
             nameless(viewer, &at).await;
             reached_by_keyboard(viewer, &at).await;
-            if let Some(folder) = std::env::var_os("MILLSTREAM_SCREENSHOTS") {
+            let folder = std::env::var_os("MILLSTREAM_SCREENSHOTS").filter(|_| SHOWN.contains(&(width, height)));
+            if let Some(folder) = folder {
                 let file = PathBuf::from(folder).join(format!("{state}-{width}x{height}-{scheme}.png"));
                 let format = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).build();
                 std::fs::write(file, viewer.0.screenshot(format).await.expect("a screenshot")).unwrap();
@@ -245,7 +248,7 @@ async fn reached_by_keyboard(viewer: &Viewer, at: &str) {
 impl Viewer {
     /// Shows the page on a screen of this size, by day or by night.
     async fn appear(&self, width: i64, height: i64, scheme: &str) {
-        self.0.execute(SetDeviceMetricsOverrideParams::new(width, height, 1.0, width < 600)).await.unwrap();
+        self.0.execute(SetDeviceMetricsOverrideParams::new(width, height, 1.0, width < 1000)).await.unwrap();
         let feature = MediaFeature::new("prefers-color-scheme", scheme);
         self.0.execute(SetEmulatedMediaParams::builder().feature(feature).build()).await.unwrap();
         self.until(&format!("probe.until(() => innerWidth === {width}, 20000)")).await;

@@ -69,10 +69,10 @@ window.probe = (() => {
     until,
     controls,
 
-    // The controls that are not inside the viewport as a whole.
-    outside: () => controls().filter((control) => {
-      const { left, top, right, bottom } = control.getBoundingClientRect();
-      return left < 0 || top < 0 || right > innerWidth || bottom > innerHeight;
+    // The controls, and the picture, that are not inside the viewport as a whole, or are not there.
+    outside: () => [...controls(), document.getElementById("stage")].filter((control) => {
+      const { left, top, right, bottom, width, height } = control.getBoundingClientRect();
+      return left < 0 || top < 0 || right > innerWidth || bottom > innerHeight || width < 16 || height < 16;
     }).map((control) => control.id),
 
     // Each text that is not over the picture, and its contrast.

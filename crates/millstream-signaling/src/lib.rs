@@ -6,26 +6,45 @@
 //! |---|---|
 //! | `GET /` | the page: a person opens it and sees and hears the stream |
 //! | `POST /whep` | [WHEP](https://datatracker.ietf.org/doc/draft-ietf-wish-whep/): a player offers to receive, and is answered |
-//! | `PATCH`, `DELETE /whep/<id>` | more of the player's candidates; the player leaves |
-//! | `GET /status` | how many viewers there are, as JSON |
+//! | `PATCH /whep/<id>` | more of the player's candidates; an ICE restart, for one that changed its network |
+//! | `DELETE /whep/<id>` | the player leaves |
+//! | `PUT /whep/<id>/report` | what the player measures, as JSON, about every five seconds; it is answered with the time here |
+//! | `GET /status` | how each viewer fares, as JSON: bit rate, loss, round trip, drops, and what its page measures |
 //!
 //! ```toml
 //! [stage.page]
 //! type = "page"
 //! video = "vp8-rtp"
 //! audio = "opus-rtp"
-//! bind = "127.0.0.1:8080"
+//! bind = "0.0.0.0:8443"
+//! certificate = "tv.example.pem"
+//! key = "tv.example.key"
 //! ```
 //!
-//! Whoever reaches the port may watch: there is no password and no TLS. It is bound to loopback
-//! unless told otherwise; a reverse proxy adds both. Any web page that a browser on that machine
-//! shows may watch as well, since WHEP players live on other origins and are let in (CORS).
+//! # Who may watch
+//! | bound to | who |
+//! |---|---|
+//! | loopback, unless told otherwise | everybody on this machine: the page, and players that are no web pages. Other web sites only if `origins` names them; a name that was made to point here is refused |
+//! | anything else | who has the token: `token`, or one that is made at each start. The link that is printed carries it behind its `#`, which browsers send to nobody; the page asks for it where it is missing |
+//! | anything, with `open-to-all = true` | everybody who reaches the port |
 //!
-//! # What it cannot do yet
+//! The page itself is always served: what is guarded is the stream and the status. Behind a proxy
+//! that changes `Host`, name the public origin in `origins`. A token over plain HTTP is seen by whoever
+//! is on the way: give a `certificate` and its `key`, read at the start, or use a proxy with TLS.
+//!
+//! # The status
+//! `sessions` has an entry for each viewer, by a running number and never by its name, since whoever
+//! knows that may end it. Times are in milliseconds, rates in bits per second over the last five
+//! seconds; `tracks` is what was sent and what came back as receiver reports, `page` what the browser
+//! itself saw.
+//!
+//! # What it does of WHEP
 //! | | |
 //! |---|---|
-//! | trickle ICE, entity tags, problem details (RFC 9457) | ✅ |
-//! | ICE restarts, server-sent events, layers | ❌ a viewer that changes its network opens a new session |
+//! | trickle ICE, ICE restarts, entity tags, problem details (RFC 9457) | ✅ |
+//! | bearer tokens, CORS, `Link: …; rel="ice-server"` | ✅ |
+//! | an engine without ICE restarts | answers 422; the page opens a new session |
+//! | the extensions: server-sent events, layers | ❌ optional, and there is one layer |
 //! | WHIP | ❌ |
 
 #![forbid(unsafe_code)]

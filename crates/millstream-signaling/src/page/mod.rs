@@ -1,7 +1,7 @@
 //! The stage type `page`: a bundle whose ends are shown to everybody who opens its address.
 
 mod http;
-mod ice_servers;
+mod ice_server;
 mod options;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,12 +13,12 @@ use millstream_webrtc::{Audience, AudienceSink, Engine};
 use tokio_rustls::TlsAcceptor;
 
 use crate::access::Access;
-use crate::server;
+use crate::server::{self, Server};
 use crate::tls;
 use crate::whep::{Endpoint, Stream};
 
 pub use crate::access::{Origins, Token};
-pub use ice_servers::Server;
+pub use ice_server::IceServer;
 pub use options::{Adapt, Bind, MaxViewers, Options, Path};
 
 /// The stage type `page`, whose viewers are peers of `engine`.
@@ -51,7 +51,7 @@ pub struct Page {
     address: String,
     audience: Audience,
     codecs: Vec<Codec>,
-    server: Arc<server::Server>,
+    server: Arc<Server>,
 }
 
 impl Page {
@@ -93,7 +93,7 @@ impl Page {
         let token = access.token.as_ref().map(|token| format!("#token={}", token.secret())).unwrap_or_default();
         let address = format!("{scheme}://{}{}/{token}", to_open(bound), options.path.base());
         let routes = http::routes(endpoint, access);
-        let server = server::Server::start(name, listener, tls, routes, async move { closing.close().await })?;
+        let server = Server::start(name, listener, tls, routes, async move { closing.close().await })?;
         Ok(Page { address, audience, codecs: codecs.to_vec(), server: Arc::new(server) })
     }
 
@@ -174,7 +174,7 @@ fn to_open(bound: SocketAddr) -> SocketAddr {
 /// An end of the page. The last one to finish or drop ends the server.
 struct End {
     sink: AudienceSink,
-    server: Option<Arc<server::Server>>,
+    server: Option<Arc<Server>>,
 }
 
 impl Sink<RtpPackets> for End {

@@ -81,9 +81,13 @@ setInterval(async () => {
 // What stood there is no longer so; the graph has a gap.
 function pause() {
   [last, history, silence, seconds, ages, ownAges] = [null, [], 0, 0, [], []];
-  for (const id of ["latency", "size", "rate", "bits", "trip", "loss"]) $(id).textContent = "–";
+  blank();
   if (minute.length) minute = [...minute, NOTHING].slice(-GRAPH_S);
   drawGraph();
+}
+
+function blank() {
+  for (const id of ["latency", "size", "rate", "bits", "trip", "loss"]) $(id).textContent = "–";
 }
 
 async function count(pc) {
@@ -162,8 +166,10 @@ function showLatency(current, { latency, latencyError, own }) {
   } else {
     // A comparison over a slow network says little about milliseconds.
     $("latency").textContent = (latencyError > 20 ? "≈ " : "") + millis(latency);
-    const what = current.has.video ? "From capture to the screen, measured for each picture" : "From capture until it is played, measured";
-    cell.title = `${what} by its capture time. The server's clock and this one were compared to ±${millis(latencyError)}.`;
+    const what = current.has.video
+      ? "From capture to the moment the browser expects a picture on the screen, measured for each by its capture time."
+      : "From capture until the sound is handed on to be played, measured by its capture time.";
+    cell.title = `${what} The server's clock and this one were compared to ±${millis(latencyError)}.`;
   }
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (!still || ticks % 10 === 0) drawGraph();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Server;
+use super::IceServer;
 use crate::access::{Origins, Token};
 
 /// Options of `page`.
@@ -38,7 +38,7 @@ pub struct Options {
     pub key: Option<PathBuf>,
     /// STUN and TURN servers, for this side and for the viewers, who are told their passwords:
     /// ["stun:stun.example:3478", { url = "turn:…", username = "…", credential = "…" }].
-    pub ice_servers: Vec<Server>,
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// Whether the encoder follows what viewers can take.

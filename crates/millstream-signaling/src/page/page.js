@@ -29,6 +29,7 @@ function say(state, words) {
   shown.state = state;
   document.body.dataset.state = state;
   $("word").textContent = WORD[state];
+  if (state !== "playing") blank();
   for (const id of ["words", "veil-words"]) if ($(id).textContent !== words) $(id).textContent = words;
 }
 
@@ -65,7 +66,7 @@ function follow(current) {
   for (const transport of transports) transport.onstatechange = () => follow(current);
   if (state === "closed" || transports.some((transport) => transport.state === "closed")) {
     // The server says goodbye. One that did while this page slept may be there still.
-    lose(current, slept() ? "lost" : "ended");
+    lose(current, slept() ? "lost" : "ended", undefined, slept() ? 0 : retry);
   } else if (state === "failed") {
     lose(current, "lost");
   } else if (state === "disconnected") {
@@ -118,12 +119,14 @@ function lose(current, state, words = "The stream was lost. Trying to get it bac
   end(current);
   retry = Math.min(retry * 2, LAST_RETRY_MS);
   say(state, state === "ended" ? "The stream has ended. Waiting for it to come back…" : words);
-  timer = setTimeout(connect, slept() ? 0 : wait);
+  timer = setTimeout(connect, wait);
 }
 
 function end(current) {
   clearTimeout(current.patience);
   clearTimeout(current.falter);
+  // So the last picture stays.
+  video.pause();
   current.close();
   shown.resource = null;
 }
@@ -141,19 +144,21 @@ async function check(current) {
 }
 
 let awake = Date.now(), wokeUp = 0;
-const slept = () => Date.now() - Math.max(wokeUp, 0) < ASLEEP_MS || Date.now() - awake > ASLEEP_MS;
+const slept = () => Date.now() - wokeUp < ASLEEP_MS || Date.now() - awake > ASLEEP_MS;
 setInterval(() => {
   const now = Date.now();
   if (now - awake > ASLEEP_MS) {
     wokeUp = now;
-    if (session?.over) { retry = FIRST_RETRY_MS; if (shown.state !== "locked") connect(); } else if (session) check(session);
+    retry = FIRST_RETRY_MS;
+    if (!session.over) check(session);
+    else if (shown.state !== "locked") connect();
   }
   awake = now;
 }, 500);
 
 addEventListener("pagehide", () => { clearTimeout(timer); if (session && !session.over) end(session); });
 addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
-addEventListener("online", () => { if (session?.over && shown.state !== "locked") connect(); });
+addEventListener("online", () => { if (session.over && shown.state !== "locked") connect(); });
 for (const event of ["playing", "loadeddata"]) video.addEventListener(event, () => session && follow(session));
 
 // ---- The token: behind the `#` of the link, so that it is in no log, or typed in ----

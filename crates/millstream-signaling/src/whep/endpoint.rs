@@ -12,9 +12,10 @@ use tokio::sync::{Semaphore, TryAcquireError};
 
 use super::measured;
 use super::offer::Offer;
+use super::presence;
 use super::session::{self, Session};
 use super::status::Status;
-use crate::page::Server;
+use crate::page::IceServer;
 use crate::problem::Problem;
 use crate::random;
 
@@ -36,7 +37,7 @@ pub(crate) struct Stream {
     /// Where their peers bind.
     pub(crate) addresses: Vec<IpAddr>,
     /// STUN and TURN servers, for them and for the viewers.
-    pub(crate) ice_servers: Vec<Server>,
+    pub(crate) ice_servers: Vec<IceServer>,
     /// The page's path, without its last slash.
     pub(crate) base: String,
     /// How many there may be.
@@ -77,7 +78,7 @@ impl Endpoint {
     }
 
     /// The STUN and TURN servers that viewers are told.
-    pub(super) fn ice_servers(&self) -> &[Server] {
+    pub(super) fn ice_servers(&self) -> &[IceServer] {
         &self.stream.ice_servers
     }
 
@@ -108,7 +109,7 @@ impl Endpoint {
     pub(super) async fn open(self: &Arc<Self>, offer: Offer) -> Result<Opened, Problem> {
         self.check(&offer)?;
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|error| self.no_place(&error))?;
-        let servers = self.stream.ice_servers.iter().map(Server::for_engine);
+        let servers = self.stream.ice_servers.iter().map(IceServer::for_engine);
         let options = PeerOptions::new(self.stream.clock.clone())
             .addresses(self.stream.addresses.iter().copied())
             .ice_servers(servers);
@@ -127,19 +128,16 @@ impl Endpoint {
 
     /// Notes how `session` fares until its viewer will not come back, and ends it.
     async fn watch_over(self: Arc<Self>, id: String, session: Arc<Session>) {
-        let gone = session::gone_for_good(session.peer.state(), Arc::clone(&session.restarted));
-        // Whoever ends it earlier is not to wait for this: what is gone frees its place at once.
-        let session = {
-            let noted = Arc::downgrade(&session);
-            drop(session);
-            noted
-        };
+        let gone = presence::gone_for_good(session.peer.state(), Arc::clone(&session.restarted));
         let mut beat = tokio::time::interval(measured::EVERY);
         tokio::pin!(gone);
+        // Somebody else may end it: then it is freed at once, whatever this waits for.
+        let noted = Arc::downgrade(&session);
+        drop(session);
         loop {
             tokio::select! {
                 () = &mut gone => break,
-                _ = beat.tick() => match session.upgrade() {
+                _ = beat.tick() => match noted.upgrade() {
                     Some(session) => session.note(self.now()),
                     None => break,
                 }

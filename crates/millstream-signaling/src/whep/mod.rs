@@ -7,6 +7,7 @@ mod condition;
 mod endpoint;
 mod measured;
 mod offer;
+mod presence;
 mod report;
 mod sdpfrag;
 mod session;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use millstream_webrtc::IceServer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -14,29 +13,29 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 /// Viewers are told all of it, the password too: TURN needs them to know it.
 #[derive(Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "String")]
-pub struct Server {
+pub struct IceServer {
     url: String,
     account: Option<(String, String)>,
 }
 
-impl Server {
+impl IceServer {
     /// A STUN server.
     ///
     /// # Errors
     /// If `url` is none of STUN.
-    pub fn stun(url: &str) -> Result<Server, String> {
-        Server::new(url, None)
+    pub fn stun(url: &str) -> Result<IceServer, String> {
+        IceServer::new(url, None)
     }
 
     /// A TURN server that knows `username` by `credential`.
     ///
     /// # Errors
     /// If `url` is none of TURN, or the name or the password is not of visible ASCII characters.
-    pub fn turn(url: &str, username: &str, credential: &str) -> Result<Server, String> {
-        Server::new(url, Some((username.to_owned(), credential.to_owned())))
+    pub fn turn(url: &str, username: &str, credential: &str) -> Result<IceServer, String> {
+        IceServer::new(url, Some((username.to_owned(), credential.to_owned())))
     }
 
-    fn new(url: &str, account: Option<(String, String)>) -> Result<Server, String> {
+    fn new(url: &str, account: Option<(String, String)>) -> Result<IceServer, String> {
         let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let (stun, turn) = (matches!(&*scheme, "stun" | "stuns"), matches!(&*scheme, "turn" | "turns"));
         // What would leave the brackets or the quotes of a Link header.
@@ -52,7 +51,7 @@ impl Server {
             Some((name, password)) if !plain(name) || !plain(password) => {
                 Err(format!("the name and the password for \"{url}\" may hold visible ASCII characters only"))
             }
-            _ => Ok(Server { url: url.to_owned(), account }),
+            _ => Ok(IceServer { url: url.to_owned(), account }),
         }
     }
 
@@ -62,10 +61,10 @@ impl Server {
     }
 
     /// As an engine takes it.
-    pub(crate) fn for_engine(&self) -> IceServer {
+    pub(crate) fn for_engine(&self) -> millstream_webrtc::IceServer {
         match &self.account {
-            None => IceServer::stun(&self.url),
-            Some((name, password)) => IceServer::turn(&self.url, name, password),
+            None => millstream_webrtc::IceServer::stun(&self.url),
+            Some((name, password)) => millstream_webrtc::IceServer::turn(&self.url, name, password),
         }
     }
 
@@ -89,14 +88,14 @@ fn quoted(text: &str) -> String {
 }
 
 // By hand, so that no log shows a password.
-impl fmt::Debug for Server {
+impl fmt::Debug for IceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("IceServer").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
-impl<'de> Deserialize<'de> for Server {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Server, D::Error> {
+impl<'de> Deserialize<'de> for IceServer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<IceServer, D::Error> {
         deserializer.deserialize_any(Reader)
     }
 }
@@ -113,19 +112,19 @@ struct Account {
 }
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = Server;
+    type Value = IceServer;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"stun:host:port\", or { url = \"turn:host:port\", username = \"…\", credential = \"…\" }")
     }
 
-    fn visit_str<E: de::Error>(self, url: &str) -> Result<Server, E> {
-        Server::stun(url).map_err(E::custom)
+    fn visit_str<E: de::Error>(self, url: &str) -> Result<IceServer, E> {
+        IceServer::stun(url).map_err(E::custom)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Server, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<IceServer, A::Error> {
         let account = Account::deserialize(MapAccessDeserializer::new(map))?;
-        Server::turn(&account.url, &account.username, &account.credential).map_err(de::Error::custom)
+        IceServer::turn(&account.url, &account.username, &account.credential).map_err(de::Error::custom)
     }
 }
 
@@ -135,7 +134,7 @@ mod tests {
 
     #[test]
     fn servers_are_told_in_one_line_each() {
-        let read = |json: &str| serde_json::from_str::<Server>(json).map_err(|error| error.to_string());
+        let read = |json: &str| serde_json::from_str::<IceServer>(json).map_err(|error| error.to_string());
         let stun = read("\"stun:a.example:3478\"").unwrap();
         assert_eq!(stun.link(), "<stun:a.example:3478>; rel=\"ice-server\"");
         let turn = r#"{"url": "turn:a.example?transport=udp", "username": "me", "credential": "p\"w\\"}"#;
