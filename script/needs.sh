@@ -26,6 +26,8 @@ have() {
                 ls /usr/local/lib/libvpx* /opt/homebrew/lib/libvpx* >/dev/null 2>&1
             fi
             ;;
+        # Its headers, for what is built against them.
+        libvpx-dev) printf '#include <vpx/vpx_encoder.h>\n' | cc -E - >/dev/null 2>&1 ;;
         chromium) command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
@@ -37,6 +39,8 @@ package() {
         apt-get:cc) echo "gcc libc6-dev" ;;
         # The library's package carries its ABI number, which differs between releases.
         apt-get:libvpx) apt-cache pkgnames libvpx | grep -E '^libvpx[0-9]+(t64)?$' | sort -V | tail -n 1 ;;
+        dnf:libvpx-dev) echo libvpx-devel ;;
+        pacman:libvpx-dev | brew:libvpx-dev) echo libvpx ;;
         dnf:ffmpeg) echo ffmpeg-free ;;
         apk:cc) echo "gcc musl-dev" ;;
         *:cc) echo gcc ;;

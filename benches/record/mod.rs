@@ -11,8 +11,8 @@
 //! joined by `_`, which tables show as spaces; a metric ends in its unit. Tables in the documentation
 //! are made from these files by `script/bench tables`, see [`tables`].
 
-// Each target takes in the whole folder and uses its part.
-#![allow(dead_code)]
+// Each target takes in the whole folder and uses its part; a bench has no tests.
+#![allow(dead_code, unused_imports)]
 
 pub(crate) mod machine;
 pub(crate) mod marker;

@@ -49,38 +49,40 @@ impl<T: Copy + Default> Pool<T> {
     /// A pool that keeps at most `limit` buffers. When more are in flight, the rest are allocated
     /// and freed as they come.
     pub fn new(limit: usize) -> Pool<T> {
-        Pool { shelf: Vec::with_capacity(limit), limit }
+        // One more: a buffer stands there while it is written, even if it is not kept.
+        Pool { shelf: Vec::with_capacity(limit + 1), limit }
     }
 
     /// A buffer of `len` elements, written by `write`. What it held before is undefined, though
     /// initialised: `write` fills all of it.
     pub fn fill(&mut self, len: usize, write: impl FnOnce(&mut [T])) -> Buffer<T> {
-        let mut items = self.idle();
-        let vec = Arc::get_mut(&mut items).expect("an idle buffer has no other handle");
-        vec.resize(len, T::default());
-        write(vec);
-        self.keep(items)
+        self.write(|items| {
+            items.resize(len, T::default());
+            write(items);
+        })
     }
 
     /// A buffer of what `items` yields.
     pub fn collect(&mut self, from: impl IntoIterator<Item = T>) -> Buffer<T> {
-        let mut items = self.idle();
-        let vec = Arc::get_mut(&mut items).expect("an idle buffer has no other handle");
-        vec.clear();
-        vec.extend(from);
-        self.keep(items)
+        self.write(|items| {
+            items.clear();
+            items.extend(from);
+        })
     }
 
-    fn idle(&mut self) -> Arc<Vec<T>> {
-        let idle = self.shelf.iter_mut().position(|kept| Arc::get_mut(kept).is_some());
-        idle.map_or_else(Arc::default, |index| self.shelf.swap_remove(index))
-    }
-
-    fn keep(&mut self, items: Arc<Vec<T>>) -> Buffer<T> {
-        if self.shelf.len() < self.limit {
-            self.shelf.push(Arc::clone(&items));
+    fn write(&mut self, write: impl FnOnce(&mut Vec<T>)) -> Buffer<T> {
+        // Looking is a load; only the one that is found is claimed by a write that other cores see. The
+        // first is taken, so that as few as serve are in use and stay in the processor's cache.
+        let idle = self.shelf.iter().position(|kept| Arc::strong_count(kept) == 1);
+        let index = idle.unwrap_or_else(|| {
+            self.shelf.push(Arc::default());
+            self.shelf.len() - 1
+        });
+        write(Arc::get_mut(&mut self.shelf[index]).expect("an idle buffer has no other handle"));
+        match index < self.limit {
+            true => Buffer(Arc::clone(&self.shelf[index])),
+            false => Buffer(self.shelf.swap_remove(index)),
         }
-        Buffer(items)
     }
 }
 
@@ -116,22 +118,29 @@ impl ByteRing {
     }
 
     fn room_for(&mut self, capacity: usize) -> &mut BytesMut {
-        let (from, count) = (self.current, self.chunks.len());
-        let found =
-            (0..count).map(|step| (from + step) % count).find(|&index| self.chunks[index].try_reclaim(capacity));
-        self.current = found.unwrap_or_else(|| {
-            let fresh = BytesMut::with_capacity(self.chunk.max(capacity));
-            if self.chunks.len() < self.limit {
-                self.chunks.push(fresh);
-                self.chunks.len() - 1
-            } else {
-                // All are in use: let go of the next in turn; its cuts keep it alive as long as they need.
-                let oldest = (from + 1) % self.chunks.len();
-                self.chunks[oldest] = fresh;
-                oldest
-            }
-        });
+        let whole = self.chunk.max(capacity);
+        // A chunk whose cuts are all gone is written from its start again, though there is room behind
+        // them: what was written last is still in the processor's cache.
+        let ready = |chunk: &mut BytesMut| chunk.try_reclaim(whole) || chunk.try_reclaim(capacity);
+        if !self.chunks.get_mut(self.current).is_some_and(ready) {
+            // From the first on, for the same reason: as few chunks as serve are in use.
+            let found = self.chunks.iter_mut().position(ready);
+            self.current = found.unwrap_or_else(|| self.fresh(whole));
+        }
         &mut self.chunks[self.current]
+    }
+
+    /// Makes a chunk, and says which.
+    fn fresh(&mut self, size: usize) -> usize {
+        let fresh = BytesMut::with_capacity(size);
+        if self.chunks.len() < self.limit {
+            self.chunks.push(fresh);
+            return self.chunks.len() - 1;
+        }
+        // All are in use: let go of the next in turn; its cuts keep it alive as long as they need.
+        let next = (self.current + 1) % self.chunks.len();
+        self.chunks[next] = fresh;
+        next
     }
 }
 

@@ -28,9 +28,14 @@ impl Sequencer {
 
     /// The next packet's sequence number.
     pub fn sequence(&mut self) -> u16 {
-        let sequence = self.sequence;
-        self.sequence = sequence.wrapping_add(1);
-        sequence
+        self.sequences(1)
+    }
+
+    /// The first sequence number of the next `count` packets; the others follow it, modulo 2^16.
+    pub fn sequences(&mut self, count: usize) -> u16 {
+        let first = self.sequence;
+        self.sequence = first.wrapping_add(count as u16);
+        first
     }
 
     /// The RTP timestamp of `time`: ticks of the codec's clock behind the random start, modulo 2^32.
@@ -82,6 +87,7 @@ mod tests {
     fn sequence_numbers_and_timestamps_wrap() {
         let mut stream = Sequencer { sequence: 0xFFFF, offset: u32::MAX, clock_rate: 90_000 };
         assert_eq!((stream.sequence(), stream.sequence()), (0xFFFF, 0));
+        assert_eq!((stream.sequences(65_540), stream.sequence()), (1, 5));
         assert_eq!(stream.timestamp(Timestamp::from_millis(1000)), 89_999);
         // 2^32 ticks of 90 kHz are 13 h 15 min.
         let wrap = Timestamp::from_nanos((1u128 << 32).wrapping_mul(100_000).div_ceil(9) as u64);

@@ -39,7 +39,10 @@ impl Timestamp {
     /// This moment in ticks of a media clock of `rate` Hz, rounded to the nearest tick and not
     /// wrapped: RTP takes the low 32 bits (RFC 3550, section 5.1).
     pub const fn ticks(self, rate: u32) -> u64 {
-        ((self.0 as u128 * rate as u128 + 500_000_000) / 1_000_000_000) as u64
+        // Seconds and the rest of one apart: dividing 128 bits takes longer than the rest of a packet's header.
+        const SECOND: u64 = 1_000_000_000;
+        let (seconds, rest) = (self.0 / SECOND, self.0 % SECOND);
+        seconds.wrapping_mul(rate as u64).wrapping_add((rest * rate as u64 + SECOND / 2) / SECOND)
     }
 
     /// The time since `earlier`, zero if it is not earlier.
@@ -205,6 +208,16 @@ impl Ticks for SystemTicks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_are_those_of_an_exact_division() {
+        for rate in [1, 8000, 44_100, 48_000, 90_000, u32::MAX] {
+            for nanos in [0, 5555, 5556, 999_999_999, 1_000_000_000, 33_333_333 * 12_345, u64::MAX / 7, u64::MAX] {
+                let exact = (u128::from(nanos) * u128::from(rate) + 500_000_000) / 1_000_000_000;
+                assert_eq!(Timestamp::from_nanos(nanos).ticks(rate), exact as u64, "{nanos} ns at {rate}");
+            }
+        }
+    }
 
     #[test]
     fn ticks_round_to_the_nearest_and_do_not_drift() {

@@ -30,6 +30,7 @@ codecs! {
         "pcma-encoder" "pcma-decoder" "pcma-packetizer";
     "opus": millstream_codec_opus as opus gives "opus-encoder";
     "vpx": millstream_codec_vpx as vpx gives "vp8-encoder";
+    "vpx-encode": millstream_codec_vpx_encode as vpx_encode gives "vp8-vpx-encode";
 }
 
 /// Every stage type that was built in.

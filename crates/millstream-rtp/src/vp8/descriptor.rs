@@ -25,16 +25,13 @@ pub(super) struct Temporal {
     pub(super) sync: bool,
 }
 
-/// The most bytes that [`Descriptor::write`] gives.
-pub(super) const MAX_LEN: usize = 6;
-
 impl Descriptor {
-    /// How many bytes [`write`](Descriptor::write) gives.
+    /// How many bytes it takes.
     pub(super) fn len(&self) -> usize {
-        if self.temporal.is_some() { MAX_LEN } else { 4 }
+        if self.temporal.is_some() { 6 } else { 4 }
     }
 
-    /// The descriptor of the first packet (`start`) or a later one: the first `len` of these bytes.
+    /// The descriptor of the first packet (`start`) or a later one: what each has, and what follows with layers.
     ///
     /// ```text
     ///  0 1 2 3 4 5 6 7
@@ -45,7 +42,7 @@ impl Descriptor {
     /// |   TL0PICIDX   |   with L
     /// |TID|Y| KEYIDX  |   with T
     /// ```
-    pub(super) fn write(&self, start: bool) -> [u8; MAX_LEN] {
+    pub(super) fn write(&self, start: bool) -> ([u8; 4], [u8; 2]) {
         const X: u8 = 0x80;
         const N: u8 = 0x20;
         const S: u8 = 0x10;
@@ -54,7 +51,8 @@ impl Descriptor {
         const T: u8 = 0x20;
         const M: u8 = 0x80;
         let [high, low] = self.picture_id.to_be_bytes();
-        let mut bytes = [X, I, M | high, low, 0, 0];
+        let mut bytes = [X, I, M | high, low];
+        let mut layers = [0; 2];
         if self.non_reference {
             bytes[0] |= N;
         }
@@ -63,10 +61,9 @@ impl Descriptor {
         }
         if let Some(temporal) = self.temporal {
             bytes[1] |= L | T;
-            bytes[4] = temporal.tl0_pic_idx;
-            bytes[5] = (temporal.tid & 3) << 6 | u8::from(temporal.sync) << 5;
+            layers = [temporal.tl0_pic_idx, (temporal.tid & 3) << 6 | u8::from(temporal.sync) << 5];
         }
-        bytes
+        (bytes, layers)
     }
 }
 
@@ -79,7 +76,9 @@ mod tests {
 
     /// What the crate `rtp` reads of what we write.
     fn read(descriptor: Descriptor, start: bool) -> Vp8Packet {
-        let mut bytes = descriptor.write(start)[..descriptor.len()].to_vec();
+        let (short, layers) = descriptor.write(start);
+        let mut bytes = [&short[..], &layers, &[]].concat();
+        bytes.truncate(descriptor.len());
         bytes.push(0xAB);
         let mut packet = Vp8Packet::default();
         assert_eq!(packet.depacketize(&Bytes::from(bytes)).unwrap()[..], [0xAB]);

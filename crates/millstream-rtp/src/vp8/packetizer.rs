@@ -94,19 +94,26 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
         let timestamp = self.sequencer.timestamp(frame.time);
         let count = frame.data.len().div_ceil(room);
 
+        let (first, later) = (descriptor.write(true), descriptor.write(false));
         let data = self.ring.fill(frame.data.len() + count * descriptor.len(), |data| {
             for (index, share) in shares(&frame.data, count).enumerate() {
-                data.extend_from_slice(&descriptor.write(index == 0)[..descriptor.len()]);
+                // In two steps, the first of known length: a call to copy four bytes takes longer than they do.
+                let (short, layers) = if index == 0 { first } else { later };
+                data.extend_from_slice(&short);
+                if descriptor.temporal.is_some() {
+                    data.extend_from_slice(&layers);
+                }
                 data.extend_from_slice(share);
             }
         });
 
+        let sequence = self.sequencer.sequences(count);
         let mut end = 0;
-        let headers = shares(&frame.data, count).enumerate().map(|(index, share)| {
+        let headers = lengths(frame.data.len(), count).enumerate().map(move |(index, length)| {
             let start = end;
-            end += (descriptor.len() + share.len()) as u32;
+            end += (descriptor.len() + length) as u32;
             let marker = index + 1 == count;
-            RtpHeader { sequence: self.sequencer.sequence(), timestamp, marker, start, end }
+            RtpHeader { sequence: sequence.wrapping_add(index as u16), timestamp, marker, start, end }
         });
         let headers = self.headers.collect(headers);
         let EncodedFrame { time, role, layer, .. } = frame;
@@ -117,13 +124,18 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
 
 /// `data` in `count` shares whose lengths differ by at most one, the longer ones last.
 fn shares(data: &[u8], count: usize) -> impl Iterator<Item = &[u8]> {
-    let (length, longer) = (data.len() / count, data.len() % count);
     let mut rest = data;
-    (0..count).map(move |index| {
-        let (share, tail) = rest.split_at(length + usize::from(index >= count - longer));
+    lengths(data.len(), count).map(move |length| {
+        let (share, tail) = rest.split_at(length);
         rest = tail;
         share
     })
+}
+
+/// The lengths of [`shares`].
+fn lengths(whole: usize, count: usize) -> impl Iterator<Item = usize> {
+    let (length, longer) = (whole / count, whole % count);
+    (0..count).map(move |index| length + usize::from(index >= count - longer))
 }
 
 #[cfg(test)]

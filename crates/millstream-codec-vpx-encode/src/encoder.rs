@@ -1,0 +1,106 @@
+//! The stage `vp8-vpx-encode`.
+
+use std::time::Duration;
+
+use millstream_core::descriptor::Gives;
+use millstream_core::{
+    Accepts, Control, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Out, Registry, Result, Role, Stage,
+    Timestamp, VP8, VideoFrame, Worker as Built,
+};
+use millstream_pixels::Converter;
+
+use crate::options::Options;
+use crate::worker::Worker;
+
+/// Adds `vp8-vpx-encode` to what `registry` knows.
+pub fn register(registry: &mut Registry) {
+    registry.add(descriptor());
+}
+
+/// The stage type `vp8-vpx-encode`.
+pub fn descriptor() -> Descriptor {
+    Descriptor::stage(
+        "vp8-vpx-encode",
+        "Encodes pictures as VP8 by the crate vpx-encode; to compare: vp8-encoder can more, for less",
+        Accepts::Only(Format::Video),
+        Gives::Format(Format::Encoded(VP8)),
+    )
+    .build(|options: Options, _| Ok(Built::stage(Encoder::new(options))))
+}
+
+/// Encodes pictures as VP8 by the crate `vpx-encode`.
+///
+/// [`Control::KeyFrame`] is answered with the next frame, by a new encoder; [`Control::Bitrate`] is not and
+/// goes on upstream. Pictures of an odd width or height are bad items.
+pub struct Encoder {
+    options: Options,
+    converter: Converter,
+    worker: Option<Worker>,
+    size: (u32, u32),
+    /// The tick of the last picture, which the next one's is above.
+    tick: i64,
+    key_asked: bool,
+}
+
+/// Ticks of the encoder's clock in a second. The crate says of each picture that it lasts one tick, and libvpx
+/// takes a frame's share of the bit rate from that: so a tick is a picture of 30 in a second.
+pub(crate) const TICKS_PER_SECOND: u32 = 30;
+
+impl Encoder {
+    /// An encoder; libvpx is asked for one when the first picture says its size.
+    pub fn new(options: Options) -> Encoder {
+        Encoder { options, converter: Converter::new(), worker: None, size: (0, 0), tick: 0, key_asked: false }
+    }
+
+    /// An encoder for pictures of `size` that is at its first frame if a key frame is due.
+    fn ready(&mut self, size: (u32, u32)) -> Result<&mut Worker> {
+        if self.size != size || std::mem::take(&mut self.key_asked) {
+            self.worker = None;
+        }
+        self.size = size;
+        if self.worker.is_none() {
+            self.worker = Some(Worker::new(size, self.options.kbps())?);
+        }
+        Ok(self.worker.as_mut().expect("it was just made"))
+    }
+
+    /// The tick of a picture captured at `time`: of 60 in a second every other counts as later than it is.
+    fn tick(&mut self, time: Timestamp) -> i64 {
+        self.tick = (time.ticks(TICKS_PER_SECOND) as i64).max(self.tick + 1);
+        self.tick
+    }
+}
+
+impl Stage<VideoFrame, EncodedFrame> for Encoder {
+    fn process(&mut self, frame: VideoFrame, out: &mut Out<EncodedFrame>) -> Result<()> {
+        let size = (frame.width(), frame.height());
+        if !size.0.is_multiple_of(2) || !size.1.is_multiple_of(2) {
+            return Err(Error::bad_item(format!(
+                "vpx-encode takes even sizes and this is {} x {}: put a `scale` before it, or use `vp8-encoder`",
+                size.0, size.1
+            )));
+        }
+        let picture = self.converter.to_i420(&frame)?;
+        let tick = self.tick(frame.time);
+        for packet in self.ready(size)?.encode(picture, tick)? {
+            out.push(EncodedFrame {
+                time: frame.time,
+                duration: Duration::from_secs(1) / TICKS_PER_SECOND,
+                codec: VP8,
+                role: if packet.key { Role::Start } else { Role::Reference },
+                layer: Layer::default(),
+                size: Some(size),
+                data: packet.data,
+            });
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, wish: Control, _: &mut Cx) -> Option<Control> {
+        match wish {
+            Control::KeyFrame(_) => self.key_asked = true,
+            other => return Some(other),
+        }
+        None
+    }
+}
