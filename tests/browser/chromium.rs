@@ -61,8 +61,9 @@ impl Chromium {
     /// Opens the page at `address`, with the probe in it.
     pub(crate) async fn open(&self, address: &str) -> Viewer {
         let page = self.browser.new_page(address).await.expect("the page opens");
-        page.evaluate_expression(include_str!("probe.js")).await.expect("the probe is good");
-        Viewer(page)
+        let viewer = Viewer(page);
+        viewer.probe().await;
+        viewer
     }
 }
 
@@ -70,6 +71,16 @@ impl Chromium {
 pub(crate) struct Viewer(pub(crate) Page);
 
 impl Viewer {
+    /// Goes to the page at `address`, with the probe in it.
+    pub(crate) async fn goto(&self, address: &str) {
+        self.0.goto(address).await.expect("the page opens");
+        self.probe().await;
+    }
+
+    async fn probe(&self) {
+        self.0.evaluate_expression(include_str!("probe.js")).await.expect("the probe is good");
+    }
+
     /// The value of `script`, a promise's too.
     pub(crate) async fn value<T: DeserializeOwned>(&self, script: &str) -> T {
         let result = self.0.evaluate_expression(script).await.unwrap_or_else(|error| panic!("{script}: {error}"));

@@ -5,4 +5,6 @@
 mod chromium;
 mod clip;
 mod demo;
+mod page;
+mod server;
 mod viewers;

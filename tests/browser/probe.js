@@ -47,8 +47,69 @@ window.probe = (() => {
     reader.readAsDataURL(new Blob(buffers));
   });
 
+  // What can be pressed, moved or typed into, and is to be seen.
+  const controls = () => [...document.querySelectorAll("button, input, a[href]")].filter((control) => control.checkVisibility());
+
+  // Relative luminance and contrast (WCAG 2.2), of what the page's text stands on.
+  const luminance = (color) => {
+    const [r, g, b] = color.match(/[\d.]+/g).slice(0, 3).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    if (!/, 0\)$/.test(color) || !element.parentElement) return color;
+    return ground(element.parentElement);
+  };
+
   let frames = [];
   return {
+    until,
+    controls,
+
+    // The controls that are not inside the viewport as a whole.
+    outside: () => controls().filter((control) => {
+      const { left, top, right, bottom } = control.getBoundingClientRect();
+      return left < 0 || top < 0 || right > innerWidth || bottom > innerHeight;
+    }).map((control) => control.id),
+
+    // Each text that is not over the picture, and its contrast.
+    contrasts: () => [...document.querySelectorAll("#word, dt, dd, #door button, #unmute")]
+      .filter((element) => element.checkVisibility() && element.textContent.trim())
+      .map((element) => {
+        const [one, other] = [luminance(getComputedStyle(element).color), luminance(ground(element))].sort((a, b) => b - a);
+        return [element.id || element.textContent.trim(), (one + 0.05) / (other + 0.05)];
+      }),
+
+    // Once nothing glides any more and the page was painted.
+    settled: async () => {
+      await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
+      const ending = document.getAnimations().filter((animation) => animation.effect.getTiming().iterations === 1);
+      await Promise.allSettled(ending.map((animation) => animation.finished));
+      return true;
+    },
+
+    // The mean of the picture's samples, 0 to 255.
+    light: () => {
+      const video = document.querySelector("video"), canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [160, 90];
+      const context = canvas.getContext("2d");
+      context.drawImage(video, 0, 0, 160, 90);
+      const { data } = context.getImageData(0, 0, 160, 90);
+      let sum = 0;
+      for (let at = 0; at < data.length; at += 4) sum += data[at] + data[at + 1] + data[at + 2];
+      return sum / (data.length / 4) / 3;
+    },
+
+    // Whether the way in use is of the newest ICE session.
+    onNewWay: (patience) => {
+      const transport = window.millstream.pc.getReceivers()[0].transport.iceTransport;
+      const ufrag = /a=ice-ufrag:(\S+)/.exec(window.millstream.pc.localDescription.sdp)[1];
+      return until(() => transport.getSelectedCandidatePair()?.local.usernameFragment === ufrag, patience);
+    },
+
     playing: (patience) => until(() => document.querySelector("video").videoWidth > 0, patience),
 
     connected: (patience) => until(() => window.millstream?.pc?.connectionState === "connected", patience),

@@ -1,5 +1,6 @@
 //! Connections within bounds: so many at once, and none that keeps its request for itself.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,19 +8,21 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 /// How many connections are served at once. A page takes one or two, and only while it asks; whoever
 /// comes when all are taken waits in the kernel's queue.
 const AT_ONCE: usize = 256;
-/// How long the head of a request may take, and how long a connection may wait for its next one.
+/// How long the head of a request, or a TLS handshake, may take, and how long a connection may wait for its next one.
 const HEAD: Duration = Duration::from_secs(10);
 /// After an error of `accept`, descriptors may have run out: others get time to give some back.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Serves `routes` to whoever connects, for ever.
-pub(crate) async fn serve(listener: TcpListener, routes: Router) {
+/// Serves `routes` to whoever connects, for ever; by TLS where there is a `tls`.
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, routes: Router) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
@@ -31,14 +34,10 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router) {
                 continue;
             }
         };
-        let service = TowerToHyperService::new(routes.clone());
+        let (tls, service) = (tls.clone(), TowerToHyperService::new(routes.clone()));
         tokio::spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .serve_connection(TokioIo::new(stream), service);
             // Whoever hangs up in the middle of a request, or takes too long, gets no more than that.
-            if let Err(error) = connection.await {
+            if let Err(error) = speak(stream, tls, service).await {
                 tracing::debug!("a connection ended early: {error}");
             }
             drop(place);
@@ -46,10 +45,32 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router) {
     }
 }
 
+async fn speak(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    service: TowerToHyperService<Router>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // An answer that is ready does not wait for more to send.
+    stream.set_nodelay(true)?;
+    let Some(tls) = tls else { return Ok(answer(stream, service).await?) };
+    let stream = tokio::time::timeout(HEAD, tls.accept(stream)).await??;
+    Ok(answer(stream, service).await?)
+}
+
+async fn answer<S>(stream: S, service: TowerToHyperService<Router>) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -59,7 +80,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = Router::new().route("/", axum::routing::get(|| async { "here" }));
-        tokio::spawn(serve(listener, routes));
+        tokio::spawn(serve(listener, None, routes));
         let mut slow = Vec::new();
         for _ in 0..AT_ONCE {
             let mut stream = TcpStream::connect(address).await.unwrap();

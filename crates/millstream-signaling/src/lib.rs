@@ -32,9 +32,12 @@
 
 pub mod page;
 
+mod access;
 mod connections;
 mod problem;
+mod random;
 mod server;
+mod tls;
 mod whep;
 
 #[cfg(test)]

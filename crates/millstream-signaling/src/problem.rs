@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
 /// A status and words about it.
 #[derive(Debug)]
@@ -26,10 +27,9 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // Without a `type`, the title is the phrase of the status (section 4.2.1).
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let (status, detail) = (self.status.as_u16(), escaped(&self.detail));
-        let body = format!("{{\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n");
+        let details = Details { title, status: self.status.as_u16(), detail: &self.detail };
+        let body = serde_json::to_string(&details).expect("text and a number are JSON");
         let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
         let mut response = (self.status, headers, body).into_response();
         if let Some((name, value)) = self.header {
@@ -39,25 +39,10 @@ impl IntoResponse for Problem {
     }
 }
 
-/// `text` as it stands in a JSON string (RFC 8259, section 7).
-fn escaped(text: &str) -> String {
-    let mut json = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            c if c < ' ' => json.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => json.push(c),
-        }
-    }
-    json
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn details_are_json() {
-        assert_eq!(escaped("a \"b\" \\ c\r\nü"), "a \\\"b\\\" \\\\ c\\u000d\\u000aü");
-    }
+/// The body (section 3.1). Without a `type`, the title is the phrase of the status (section 4.2.1).
+#[derive(Serialize)]
+struct Details<'a> {
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use millstream_core::{Error, Result};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 use crate::connections;
 
@@ -63,6 +64,7 @@ impl Server {
     pub(crate) fn start(
         stage: &str,
         listener: TcpListener,
+        tls: Option<TlsAcceptor>,
         routes: Router,
         closing: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Server> {
@@ -78,7 +80,7 @@ impl Server {
         let run = move || {
             runtime.block_on(async move {
                 tokio::select! {
-                    () = connections::serve(listener, routes) => {}
+                    () = connections::serve(listener, tls, routes) => {}
                     _ = stopped => {}
                 }
                 if tokio::time::timeout(CLOSING, closing).await.is_err() {

@@ -2,10 +2,11 @@
 
 /// Numbers that follow from a seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
-    pub(crate) fn new(seed: u64) -> Chance {
+    /// The numbers that follow from `seed`.
+    pub fn new(seed: u64) -> Chance {
         // One round of SplitMix64, so that seeds next to each other give unlike numbers; the state must not be 0.
         let mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -14,7 +15,8 @@ impl Chance {
     }
 
     /// The next number.
-    pub(crate) fn next(&mut self) -> u64 {
+    #[expect(clippy::should_implement_trait, reason = "it never ends")]
+    pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -22,7 +24,7 @@ impl Chance {
     }
 
     /// A number from 0 up to, and without, 1.
-    pub(crate) fn share(&mut self) -> f64 {
+    pub fn share(&mut self) -> f64 {
         // The upper 53 bits, as many as a double holds.
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }

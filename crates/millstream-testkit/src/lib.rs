@@ -13,6 +13,7 @@ pub mod examples;
 mod measure;
 mod skip;
 
+pub use chance::Chance;
 pub use collect::{Collected, limited};
 pub use emulated::{Conditions, Counts, EmulatedLink};
 pub use measure::{psnr, strength, tone};

@@ -74,6 +74,7 @@ impl Backend for WebRtcRs {
         let mut able = Capabilities::default();
         able.send = true;
         able.trickle = true;
+        able.ice_restart = true;
         able.stun = true;
         able.turn_udp = true;
         able

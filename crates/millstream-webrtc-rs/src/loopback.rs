@@ -111,8 +111,9 @@ async fn a_viewer_gets_packets_stamps_and_reports_in_capture_time_and_is_heard()
     let video = senders[0].id();
     let mut viewer = Viewer::new().await;
     viewer.watch(&show.peer).await;
-    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    // The picture to start from is made while the two sides still shake hands.
     show.event(|event| *event == PeerEvent::KeyFrameWanted { track: video }).await;
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
     let playing = play(show.clock.clone(), senders);
 
     let (mut packets, mut reports, mut names) = (Vec::new(), Vec::new(), Vec::new());
@@ -231,6 +232,33 @@ async fn what_is_no_description_is_refused_with_words_and_the_peer_lives() {
     assert!(show.peer.local_description().await.unwrap().unwrap().sdp.contains("VP8/90000"));
     show.peer.close().await.unwrap();
     show.freed().await;
+}
+
+#[tokio::test]
+async fn ice_restarts_under_other_names_and_the_media_goes_on() {
+    let mut show = open();
+    let sender = show.track(VP8);
+    let mut viewer = Viewer::new().await;
+    viewer.watch(&show.peer).await;
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    let playing = play(show.clock.clone(), vec![sender]);
+    viewer.until(|heard| matches!(heard, Heard::Rtp(_)).then_some(())).await;
+    let before = show.peer.local_description().await.unwrap().expect("described").sdp;
+
+    let answer = viewer.restart(&show.peer).await;
+    assert_ne!(crate::sdp::ufrag(&before), crate::sdp::ufrag(&answer));
+    assert!(answer.contains("a=candidate:"), "{answer}");
+    // What is checked under the old names would fail within 8 s.
+    let from = show.clock.now();
+    let long = Duration::from_secs(10);
+    viewer
+        .until(|heard| matches!(heard, Heard::Rtp(_)).then(|| show.clock.now().since(from) > long)?.then_some(()))
+        .await;
+    assert_eq!(show.state.get(), PeerState::Connected);
+    show.peer.close().await.unwrap();
+    show.freed().await;
+    timeout(DEADLINE, playing).await.expect("the sender finds the peer closed").unwrap();
+    viewer.connection.close().await.unwrap();
 }
 
 #[tokio::test]

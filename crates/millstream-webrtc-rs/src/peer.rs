@@ -40,6 +40,8 @@ pub(crate) async fn run(options: PeerOptions, events: EventSender, mut commands:
         codecs: Vec::new(),
         connection: None,
         answering: false,
+        created: None,
+        remote_ufrag: None,
         gathered: false,
         waiting: Vec::new(),
         deadline: None,
@@ -79,6 +81,10 @@ struct Task {
     connection: Option<Arc<dyn PeerConnection>>,
     /// The remote side has offered and was not answered yet.
     answering: bool,
+    /// The newest description of this side, as the crate made it.
+    created: Option<String>,
+    /// The user fragment that the remote side's ICE runs under.
+    remote_ufrag: Option<String>,
     gathered: bool,
     waiting: Vec<Responder<Description>>,
     deadline: Option<Instant>,
@@ -149,6 +155,7 @@ impl Task {
             Command::Gathered(done) => self.gathered(done).await,
             Command::AddIceCandidate(candidate, done) => done.send(self.add_candidate(candidate).await),
             Command::AddTrack(track) => self.add_track(track),
+            Command::RestartIce(done) => done.send(self.restart_ice().await),
             Command::Statistics(done) => {
                 let statistics = self.statistics().await;
                 done.send(Ok(statistics));

@@ -25,6 +25,12 @@ pub(crate) fn takes(sdp: &str, codec: &Codec) -> Result<bool> {
     }))
 }
 
+/// The user fragment that ICE runs under (RFC 8839, section 5.4). All sections are bundled, so the
+/// first one speaks for all.
+pub(crate) fn ufrag(sdp: &str) -> Option<&str> {
+    sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=ice-ufrag:"))
+}
+
 /// `sdp` without the candidates for RTCP of its own, which the `webrtc` crate writes though all
 /// is multiplexed (RFC 5761).
 pub(crate) fn without_rtcp_candidates(sdp: &str) -> String {

@@ -8,8 +8,10 @@ use std::task::Waker;
 
 use millstream_core::{Clock, Codec, Control, Cx, Error, Layers, Media, Result, Role, RtpPackets, Sink, Upstream};
 
+use crate::adapt::Limit;
+use crate::sender::Wish;
 use crate::throttle::Throttle;
-use crate::{Peer, Sender, SenderStatistics, TrackOptions};
+use crate::{Adapt, Peer, Sender, SenderStatistics, TrackOptions};
 
 /// One stream, many viewers. Cloning gives another handle.
 ///
@@ -20,13 +22,19 @@ pub struct Audience(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
+    adapt: Adapt,
     ends: Mutex<Vec<Arc<End>>>,
 }
 
 impl Audience {
     /// An audience on the pipeline's `clock`, without ends and without viewers.
     pub fn new(clock: Clock) -> Audience {
-        Audience(Arc::new(Inner { clock, ends: Mutex::default() }))
+        Audience::adapting(clock, Adapt::default())
+    }
+
+    /// The same whose pictures follow what viewers can take, as `adapt` says.
+    pub fn adapting(clock: Clock, adapt: Adapt) -> Audience {
+        Audience(Arc::new(Inner { clock, adapt, ends: Mutex::default() }))
     }
 
     /// The end that takes the pictures, in `codec`.
@@ -60,10 +68,12 @@ impl Audience {
         for end in ends {
             let options = TrackOptions { codec: end.codec, stream: stream.into(), id: end.codec.media.to_string() };
             let sender = Arc::new(peer.add_track(options)?);
-            let wish = Arc::downgrade(&end);
-            sender.on_key_frame_wanted(move || {
-                if let Some(end) = wish.upgrade() {
-                    end.want_key_frame();
+            let end_of = Arc::downgrade(&end);
+            sender.on_wish(move |wish| {
+                let Some(end) = end_of.upgrade() else { return };
+                match wish {
+                    Wish::KeyFrame => end.want_key_frame(),
+                    Wish::Bitrate => end.follow(),
                 }
             });
             lock(&end.viewers).push(Arc::clone(&sender));
@@ -78,6 +88,13 @@ impl Audience {
         ends.iter().map(|end| lock(&end.viewers).iter().filter(|viewer| !viewer.is_closed()).count()).max().unwrap_or(0)
     }
 
+    /// How many frames wait for the viewer that is furthest behind: at most 32 of video, or 64 packets of sound.
+    pub fn longest_queue(&self) -> usize {
+        let ends = lock(&self.0.ends);
+        let longest = |end: &Arc<End>| lock(&end.viewers).iter().map(|viewer| viewer.queued()).max();
+        ends.iter().filter_map(longest).max().unwrap_or(0)
+    }
+
     fn end(&self, media: Media, codec: Codec) -> Result<AudienceSink> {
         if codec.media != media {
             return Err(Error::config(format!("{codec} is a codec for {}; this end takes {media}", codec.media)));
@@ -88,8 +105,8 @@ impl Audience {
                 "the {media} of this audience is joined already; make another Audience"
             )));
         }
-        let end =
-            Arc::new(End { clock: self.0.clock.clone(), codec, viewers: Mutex::default(), wishes: Mutex::default() });
+        let (clock, adapt) = (self.0.clock.clone(), self.0.adapt);
+        let end = Arc::new(End { clock, codec, adapt, viewers: Mutex::default(), wishes: Mutex::default() });
         ends.push(Arc::clone(&end));
         Ok(AudienceSink(end))
     }
@@ -112,6 +129,7 @@ impl Drop for Seat {
         for (end, sender) in &self.0 {
             if let Some(end) = end.upgrade() {
                 lock(&end.viewers).retain(|viewer| !Arc::ptr_eq(viewer, sender));
+                end.follow();
             }
         }
     }
@@ -132,7 +150,7 @@ impl Sink<RtpPackets> for AudienceSink {
         }
         // Before the viewers get it: one that becomes ready in the meantime still has its wish.
         if packets.role == Role::Start {
-            lock(&self.0.wishes).throttle.satisfied();
+            lock(&self.0.wishes).throttle.satisfied(cx.now());
         }
         // Whoever is gone is let out here; its seat finds nothing to do later.
         lock(&self.0.viewers).retain(|viewer| viewer.send(&packets).is_ok());
@@ -155,6 +173,7 @@ impl Sink<RtpPackets> for AudienceSink {
 struct End {
     clock: Clock,
     codec: Codec,
+    adapt: Adapt,
     viewers: Mutex<Vec<Arc<Sender>>>,
     wishes: Mutex<Wishes>,
 }
@@ -162,6 +181,7 @@ struct End {
 #[derive(Debug, Default)]
 struct Wishes {
     throttle: Throttle,
+    limit: Limit,
     /// How to ask, and how to set an alarm, once a runner has shown it.
     way: Option<(Upstream, Waker)>,
 }
@@ -183,6 +203,23 @@ impl End {
             waker.wake();
         }
     }
+
+    /// From any thread: asks for the bit rate that viewers can take, if that is wanted and has changed.
+    fn follow(&self) {
+        if self.codec.media != Media::Video || self.adapt == Adapt::None {
+            return;
+        }
+        let estimates: Vec<_> =
+            lock(&self.viewers).iter().filter_map(|viewer| viewer.statistics().bitrate_estimate).collect();
+        let mut wishes = lock(&self.wishes);
+        // Before a runner has shown the way nothing flows that would be too much.
+        let Some((upstream, _)) = wishes.way.clone() else { return };
+        let rate = wishes.limit.follow(estimates.into_iter());
+        drop(wishes);
+        if let Some(rate) = rate {
+            upstream.ask(Control::Bitrate(rate));
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -195,6 +232,7 @@ mod tests {
 
     use super::*;
     use crate::fake::{self, Fake, frame, sound};
+    use millstream_core::units::Bitrate;
     use millstream_core::{Hand, OPUS, Run, Timestamp, VP8};
 
     struct Stage {
@@ -205,10 +243,14 @@ mod tests {
     }
 
     fn stage() -> Stage {
+        stage_adapting(Adapt::None)
+    }
+
+    fn stage_adapting(adapt: Adapt) -> Stage {
         let (clock, hand) = Clock::manual();
         hand.advance(Duration::from_secs(10));
         let cx = Cx::new(clock.clone(), Waker::noop().clone(), Upstream::default(), Run::default());
-        let audience = Audience::new(clock);
+        let audience = Audience::adapting(clock, adapt);
         let video = audience.video_sink(VP8).unwrap();
         Stage { audience, video, cx, hand }
     }
@@ -268,6 +310,30 @@ mod tests {
         stage.video.wake(&mut stage.cx).unwrap();
         assert!(stage.asked());
         assert_eq!(stage.cx.alarm(), None);
+    }
+
+    #[test]
+    fn the_encoder_follows_the_slowest_viewer_only_if_told_to() {
+        for (adapt, asked) in [(Adapt::None, None), (Adapt::Slowest, Some(425))] {
+            let mut stage = stage_adapting(adapt);
+            let viewers = [stage.viewer(), stage.viewer()];
+            stage.show(0, Role::Start);
+            for ((fake, ..), kbps) in viewers.iter().zip([900, 500]) {
+                fake.connect();
+                fake.feedback(0).bitrate_estimate(Bitrate::from_kbps(kbps));
+            }
+            let bitrate = |stage: &Stage| {
+                let wishes = stage.cx.upstream().take()?;
+                wishes
+                    .iter()
+                    .find_map(|wish| if let Control::Bitrate(rate) = wish { Some(rate.bps() / 1000) } else { None })
+            };
+            assert_eq!(bitrate(&stage), asked, "{adapt:?}");
+            // The slowest leaves: the other one sets the rate.
+            let [_one, slowest] = viewers;
+            drop(slowest);
+            assert_eq!(bitrate(&stage), asked.map(|_| 765), "{adapt:?}");
+        }
     }
 
     #[test]

@@ -12,12 +12,15 @@ use std::task::{Context, Poll, Waker};
 use millstream_core::units::Bitrate;
 use millstream_core::{Media, Role, RtpPackets};
 
-use crate::sender::Track;
+use crate::sender::{Track, Wish};
 use crate::{PeerEvent, Reception, SenderStatistics};
 
 /// Frames of video that wait at most: about a second. A network that is further behind is better
 /// served by the next key frame.
 const VIDEO_FRAMES: usize = 32;
+/// Frames of video that wait at most for the connection: half a second at 30 a second. Whoever takes
+/// longer gets a key frame of its own.
+const PREPARED_FRAMES: usize = 16;
 /// Packets of sound that wait at most: 1.3 s at the usual 20 ms.
 const AUDIO_PACKETS: usize = 64;
 
@@ -36,18 +39,33 @@ pub struct Frame {
 pub struct Feed(pub(crate) Arc<Track>);
 
 impl Feed {
-    /// Says that the connection stands. Frames before that are not kept; the first one after it is
-    /// one that a decoder can start from, and it is wished for.
-    pub fn open(&self) {
+    /// Says that the connection is being made. A picture to start from is wished for, and kept with
+    /// those after it until [`open`](Feed::open): so it is made while the two sides still shake hands.
+    /// If they take longer than half a second of pictures it is given up. Sound is not kept: it would
+    /// be late.
+    pub fn prepare(&self) {
         let mut queue = self.0.queue.lock();
-        if queue.phase != Phase::Waiting {
+        if queue.phase != Phase::Waiting || self.0.codec.media != Media::Video {
             return;
         }
+        queue.phase = Phase::Preparing;
+        drop(queue);
+        self.0.want_key_frame();
+    }
+
+    /// Says that the connection stands. What was [prepared](Feed::prepare) is sent; where nothing
+    /// was, the first frame is the next one that a decoder can start from, and it is wished for.
+    pub fn open(&self) {
+        let mut queue = self.0.queue.lock();
+        let unprepared = match queue.phase {
+            Phase::Waiting => true,
+            Phase::Preparing => false,
+            Phase::Open | Phase::Ended => return,
+        };
         queue.phase = Phase::Open;
-        queue.gap = true;
         drop(queue);
         // Every packet of sound is a start: there is nothing to wish for.
-        if self.0.codec.media == Media::Video {
+        if unprepared && self.0.codec.media == Media::Video {
             self.0.want_key_frame();
         }
     }
@@ -100,6 +118,8 @@ impl Feedback {
 
     /// The remote side said how much it can take.
     pub fn bitrate_estimate(&self, rate: Bitrate) {
+        self.0.queue.lock().counts.bitrate_estimate = Some(rate);
+        self.0.tell(Wish::Bitrate);
         self.0.events.send(PeerEvent::BitrateEstimate(rate));
     }
 }
@@ -118,6 +138,7 @@ pub(crate) enum Pushed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Waiting,
+    Preparing,
     Open,
     Ended,
 }
@@ -166,6 +187,10 @@ impl Queue {
         pushed
     }
 
+    pub(crate) fn queued(&self) -> usize {
+        self.lock().frames.len()
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         self.lock().phase == Phase::Ended
     }
@@ -190,6 +215,10 @@ impl Inner {
         match self.phase {
             Phase::Ended => return Pushed::Closed,
             Phase::Waiting => return Pushed::Fine,
+            Phase::Preparing => {
+                self.prepare(packets);
+                return Pushed::Fine;
+            }
             Phase::Open => {}
         }
         if self.gap && packets.role != Role::Start {
@@ -204,6 +233,23 @@ impl Inner {
         self.gap = false;
         self.frames.push_back(packets.clone());
         Pushed::Fine
+    }
+
+    /// Keeps the newest picture to start from and what follows it, while that is not too much.
+    fn prepare(&mut self, packets: &RtpPackets) {
+        if packets.role == Role::Start {
+            self.frames.clear();
+            self.gap = false;
+        }
+        if self.gap {
+            return;
+        }
+        self.frames.push_back(packets.clone());
+        if self.frames.len() > PREPARED_FRAMES {
+            self.frames.clear();
+            self.gap = true;
+            self.phase = Phase::Waiting;
+        }
     }
 
     /// Makes room for a frame of `role`, at the cost of what is worth less.
@@ -230,6 +276,9 @@ impl Inner {
     }
 
     fn pop(&mut self) -> Option<Frame> {
+        if self.phase == Phase::Preparing {
+            return None;
+        }
         let packets = self.frames.pop_front()?;
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(packets.headers.len() as u16);
@@ -291,6 +340,40 @@ mod tests {
         assert_eq!(queue.counts.dropped, 2);
         let sequences: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|frame| frame.sequence).collect();
         assert_eq!(sequences, (1..=64).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_was_prepared_is_sent_when_the_connection_stands() {
+        let queue = Queue::new(Media::Video);
+        queue.lock().phase = Phase::Preparing;
+        for (n, role) in [(0, Role::Reference), (1, Role::Start), (2, Role::Reference)] {
+            assert_eq!(queue.push(&frame(n, role, 1)), Pushed::Fine);
+        }
+        assert!(queue.lock().pop().is_none(), "not yet");
+        queue.lock().phase = Phase::Open;
+        queue.push(&frame(3, Role::Reference, 1));
+        let mut queue = queue.lock();
+        let sent: Vec<_> =
+            std::iter::from_fn(|| queue.pop()).map(|frame| (frame.sequence, frame.packets.role)).collect();
+        assert_eq!(sent, [(1, Role::Start), (2, Role::Reference), (3, Role::Reference)]);
+        assert_eq!(queue.counts.dropped, 0);
+    }
+
+    #[test]
+    fn what_was_prepared_for_too_long_is_given_up() {
+        let queue = Queue::new(Media::Video);
+        queue.lock().phase = Phase::Preparing;
+        let waits = |queue: &Queue| {
+            let queue = queue.lock();
+            (queue.phase, queue.frames.len())
+        };
+        queue.push(&frame(0, Role::Start, 1));
+        for n in 1..16 {
+            queue.push(&frame(n, Role::Reference, 1));
+        }
+        assert_eq!(waits(&queue), (Phase::Preparing, 16));
+        queue.push(&frame(16, Role::Reference, 1));
+        assert_eq!(waits(&queue), (Phase::Waiting, 0));
     }
 
     #[test]

@@ -44,6 +44,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adapt;
 mod audience;
 mod backend;
 mod block;
@@ -63,6 +64,7 @@ mod watch;
 #[cfg(test)]
 mod fake;
 
+pub use adapt::{Adapt, TOLERABLE};
 pub use audience::{Audience, AudienceSink, Seat};
 pub use backend::{Backend, BackendPeer, Command, LocalTrack};
 pub use capabilities::Capabilities;

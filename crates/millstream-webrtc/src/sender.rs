@@ -41,7 +41,8 @@ impl Sender {
     pub(crate) fn new(id: TrackId, options: TrackOptions, events: EventSender) -> (Sender, LocalTrack) {
         let TrackOptions { codec, stream, id: name } = options;
         let queue = Queue::new(codec.media);
-        let track = Arc::new(Track { id, codec, queue, events, wanted: AtomicBool::new(false), wish: OnceLock::new() });
+        let track =
+            Arc::new(Track { id, codec, queue, events, wanted: AtomicBool::new(false), listener: OnceLock::new() });
         let (feed, feedback) = (Feed(Arc::clone(&track)), Feedback(Arc::clone(&track)));
         (Sender(track), LocalTrack { track: id, codec, stream, id: name, feed, feedback })
     }
@@ -81,15 +82,20 @@ impl Sender {
         self.0.queue.lock().counts
     }
 
+    /// How many frames wait for the engine now; packets, for sound. The queue is bounded.
+    pub fn queued(&self) -> usize {
+        self.0.queue.queued()
+    }
+
     /// Whether its peer is closed.
     pub fn is_closed(&self) -> bool {
         self.0.queue.is_ended()
     }
 
-    /// Calls `wish` whenever a key frame is wanted, once now if one was before.
-    pub(crate) fn on_key_frame_wanted(&self, wish: impl Fn() + Send + Sync + 'static) {
-        if self.0.wish.set(Box::new(wish)).is_ok() && self.0.wanted.load(Ordering::Acquire) {
-            self.0.wish();
+    /// Calls `listener` with each wish of the remote side; once now if a key frame was wanted before.
+    pub(crate) fn on_wish(&self, listener: impl Fn(Wish) + Send + Sync + 'static) {
+        if self.0.listener.set(Box::new(listener)).is_ok() && self.0.wanted.load(Ordering::Acquire) {
+            self.0.tell(Wish::KeyFrame);
         }
     }
 
@@ -100,9 +106,13 @@ impl Sender {
 
 impl Sink<RtpPackets> for Sender {
     fn consume(&mut self, packets: RtpPackets, cx: &mut Cx) -> Result<()> {
-        if self.0.wish.get().is_none() {
+        if self.0.listener.get().is_none() {
             let upstream = cx.upstream().clone();
-            self.on_key_frame_wanted(move || upstream.ask(Control::KeyFrame(Layers::ALL)));
+            self.on_wish(move |wish| {
+                if wish == Wish::KeyFrame {
+                    upstream.ask(Control::KeyFrame(Layers::ALL));
+                }
+            });
         }
         self.send(&packets)
     }
@@ -121,7 +131,16 @@ pub(crate) struct Track {
     pub(crate) queue: Queue,
     pub(crate) events: EventSender,
     wanted: AtomicBool,
-    wish: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    listener: OnceLock<Box<dyn Fn(Wish) + Send + Sync>>,
+}
+
+/// What the remote side of a track wishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// A frame to start from.
+    KeyFrame,
+    /// Another bit rate: its estimate has changed.
+    Bitrate,
 }
 
 impl Track {
@@ -129,7 +148,7 @@ impl Track {
     pub(crate) fn want_key_frame(&self) {
         self.queue.lock().counts.key_frames_wanted += 1;
         self.wanted.store(true, Ordering::Release);
-        self.wish();
+        self.tell(Wish::KeyFrame);
         self.events.send(PeerEvent::KeyFrameWanted { track: self.id });
     }
 
@@ -137,10 +156,12 @@ impl Track {
         TrackStatistics { track: self.id, sender: self.queue.lock().counts }
     }
 
-    fn wish(&self) {
-        if let Some(wish) = self.wish.get() {
-            self.wanted.store(false, Ordering::Release);
-            wish();
+    pub(crate) fn tell(&self, wish: Wish) {
+        if let Some(listener) = self.listener.get() {
+            if wish == Wish::KeyFrame {
+                self.wanted.store(false, Ordering::Release);
+            }
+            listener(wish);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use millstream_core::units::Bitrate;
+
 use crate::TrackId;
 
 /// What the remote side last reported about one of our tracks (RFC 3550, section 6.4).
@@ -32,6 +34,8 @@ pub struct SenderStatistics {
     pub key_frames_wanted: u64,
     /// The newest receiver report.
     pub reception: Option<Reception>,
+    /// How much the remote side said last that it can take, all tracks together (REMB).
+    pub bitrate_estimate: Option<Bitrate>,
 }
 
 /// One track in [`Statistics`].

@@ -21,9 +21,11 @@ impl Throttle {
         self.wanted = true;
     }
 
-    /// One came by: whoever wanted one has it.
-    pub(crate) fn satisfied(&mut self) {
+    /// One came by: whoever wanted one has it. The next is asked for an interval after it and not after
+    /// the wish for it, or an encoder that is late once would give three within a second.
+    pub(crate) fn satisfied(&mut self, now: Timestamp) {
         self.wanted = false;
+        self.asked = Some(now);
     }
 
     /// Whether to ask for one now.
@@ -68,7 +70,9 @@ mod tests {
         throttle.want();
         assert!(throttle.ask(Timestamp::from_millis(10)));
         throttle.want();
-        throttle.satisfied();
+        throttle.satisfied(Timestamp::from_millis(50));
         assert!(!throttle.ask(Timestamp::from_millis(1000)));
+        throttle.want();
+        assert_eq!(throttle.due(), Some(Timestamp::from_millis(550)), "counted from the key frame");
     }
 }

@@ -5,29 +5,45 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 
+use crate::access::{self, Access};
 use crate::problem::Problem;
 use crate::whep::{self, Endpoint};
 
 /// The page's style and script stand in files of their own, and in the page when it is served: so
 /// it is one request, and works at any path.
 fn html() -> String {
-    include_str!("page.html")
-        .replace("/* page.css */", include_str!("page.css"))
-        .replace("/* page.js */", include_str!("page.js"))
+    let mut html = include_str!("page.html").to_owned();
+    for (place, text) in [
+        ("/* page.css */", include_str!("page.css")),
+        ("/* whep.js */", include_str!("whep.js")),
+        ("/* page.js */", include_str!("page.js")),
+        ("/* controls.js */", include_str!("controls.js")),
+        ("/* numbers.js */", include_str!("numbers.js")),
+    ] {
+        html = html.replace(place, text);
+    }
+    html
 }
 
-/// Nothing from elsewhere; the icon is in the page.
-const POLICY: &str = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'";
+/// Nothing from elsewhere; the icon is in the page. Only sites whose players may watch may frame it.
+fn policy(access: &Access) -> String {
+    let framed_by = if access.origins.are_all() { "*".to_owned() } else { access.origins.names().join(" ") };
+    format!(
+        "default-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'self' {framed_by}"
+    )
+}
 
-/// Everything on the page's port.
-pub(crate) fn routes(endpoint: Arc<Endpoint>) -> Router {
+/// Everything on the page's port. The page itself is for everybody: what is guarded is the stream.
+pub(crate) fn routes(endpoint: Arc<Endpoint>, access: Access) -> Router {
     let base = endpoint.base().to_owned();
     let page = get({
-        let html = html();
-        move || page(html.clone())
+        let (html, policy) = (html(), policy(&access));
+        move || page(html.clone(), policy.clone())
     })
     .fallback(only_read);
     let mut router = Router::new().route(&format!("{base}/"), page.clone());
@@ -35,26 +51,25 @@ pub(crate) fn routes(endpoint: Arc<Endpoint>) -> Router {
         router = router.route(&base, page);
     }
     let status = get(status).fallback(only_read).with_state(Arc::clone(&endpoint));
-    router
+    let guarded = Router::new()
         .route(&format!("{base}/status"), status)
         .merge(whep::routes(endpoint))
-        .fallback(move |uri: Uri| nothing_here(uri, base))
+        .route_layer(from_fn_with_state(Arc::new(access), access::guard));
+    router.merge(guarded).fallback(move |uri: Uri| nothing_here(uri, base))
 }
 
-async fn page(html: String) -> impl IntoResponse {
+async fn page(html: String, policy: String) -> impl IntoResponse {
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+        (header::CACHE_CONTROL, "no-cache".to_owned()),
     ];
     (headers, Html(html))
 }
 
-/// `since` is when the page was opened, in seconds since the Unix epoch.
 async fn status(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
-    let (viewers, most, since) = (endpoint.viewers(), endpoint.max_viewers(), endpoint.since().unix_millis() / 1000);
-    let json = format!("{{\"viewers\":{viewers},\"max-viewers\":{most},\"since\":{since}}}\n");
+    let json = serde_json::to_string(&endpoint.status()).expect("numbers and words are JSON");
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], json)
 }
 

@@ -1,6 +1,7 @@
 //! The stage type `page`: a bundle whose ends are shown to everybody who opens its address.
 
 mod http;
+mod ice_servers;
 mod options;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,11 +10,16 @@ use std::sync::Arc;
 use millstream_core::descriptor::{Descriptor, Joined};
 use millstream_core::{Accepts, Bundle, Clock, Codec, Cx, Error, Media, Result, RtpPackets, Sink, Worker};
 use millstream_webrtc::{Audience, AudienceSink, Engine};
+use tokio_rustls::TlsAcceptor;
 
-use crate::server::{self, Server};
+use crate::access::Access;
+use crate::server;
+use crate::tls;
 use crate::whep::{Endpoint, Stream};
 
-pub use options::{Bind, MaxViewers, Options, Path};
+pub use crate::access::{Origins, Token};
+pub use ice_servers::Server;
+pub use options::{Adapt, Bind, MaxViewers, Options, Path};
 
 /// The stage type `page`, whose viewers are peers of `engine`.
 pub fn descriptor(engine: &Engine) -> Descriptor {
@@ -45,7 +51,7 @@ pub struct Page {
     address: String,
     audience: Audience,
     codecs: Vec<Codec>,
-    server: Arc<Server>,
+    server: Arc<server::Server>,
 }
 
 impl Page {
@@ -53,7 +59,8 @@ impl Page {
     /// for pictures and one for sound. Its thread and its errors call it `name`.
     ///
     /// # Errors
-    /// If the port cannot be had, if there is no codec or two of one kind, or if the engine cannot send.
+    /// If the port cannot be had, if the options contradict each other or the certificate will not
+    /// do, if there is no codec or two of one kind, or if the engine cannot do what is asked.
     pub fn open(name: &str, options: Options, engine: &Engine, clock: &Clock, codecs: &[Codec]) -> Result<Page> {
         if !engine.capabilities().send {
             return Err(Error::config(format!("the engine `{}` cannot send media; use another engine", engine.name())));
@@ -64,27 +71,41 @@ impl Page {
         if codecs.len() == 2 && codecs[0].media == codecs[1].media || codecs.len() > 2 {
             return Err(Error::config("a page shows at most one stream of pictures and one of sound"));
         }
+        for server in &options.ice_servers {
+            engine.capabilities().check_url(engine.name(), server.url())?;
+        }
+        let (access, tls) = (access(&options)?, tls(&options)?);
         let listener = server::bind(options.bind.address(), name)?;
         let bound = listener.local_addr().map_err(|error| Error::fatal("the page's port is gone").caused_by(error))?;
-        let audience = Audience::new(clock.clone());
+        let audience = Audience::adapting(clock.clone(), options.adapt.into());
         let endpoint = Endpoint::new(Stream {
             engine: engine.clone(),
             audience: audience.clone(),
             clock: clock.clone(),
             codecs: codecs.to_vec(),
             addresses: peer_addresses(bound.ip()),
+            ice_servers: options.ice_servers,
             base: options.path.base().to_owned(),
             max_viewers: options.max_viewers.get(),
         });
         let closing = Arc::clone(&endpoint);
-        let server = Server::start(name, listener, http::routes(endpoint), async move { closing.close().await })?;
-        let address = format!("http://{}{}/", to_open(bound), options.path.base());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let token = access.token.as_ref().map(|token| format!("#token={}", token.secret())).unwrap_or_default();
+        let address = format!("{scheme}://{}{}/{token}", to_open(bound), options.path.base());
+        let routes = http::routes(endpoint, access);
+        let server = server::Server::start(name, listener, tls, routes, async move { closing.close().await })?;
         Ok(Page { address, audience, codecs: codecs.to_vec(), server: Arc::new(server) })
     }
 
-    /// The address that a person opens on this machine.
+    /// The address that a person opens on this machine. Where viewers need a token it is in it,
+    /// behind the `#`: browsers keep that part to themselves.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Who watches.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
     }
 
     /// The end that takes the pictures; `None` where there are none, or it was taken.
@@ -104,6 +125,30 @@ impl Page {
             Media::Audio => self.audience.audio_sink(codec),
         };
         Some(End { sink: sink.ok()?, server: Some(Arc::clone(&self.server)) })
+    }
+}
+
+/// Who may watch, by `options`.
+fn access(options: &Options) -> Result<Access> {
+    let local = options.bind.address().ip().is_loopback();
+    let token = match &options.token {
+        Some(_) if options.open_to_all => {
+            return Err(Error::config("`token` and `open-to-all` contradict each other; leave one of them out"));
+        }
+        Some(token) => Some(token.clone()),
+        None if local || options.open_to_all => None,
+        None => Some(Token::random()),
+    };
+    Ok(Access { token, origins: options.origins.clone(), local })
+}
+
+/// How TLS is spoken, by `options`.
+fn tls(options: &Options) -> Result<Option<TlsAcceptor>> {
+    match (&options.certificate, &options.key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => tls::acceptor(certificate, key).map(Some),
+        (Some(_), None) => Err(Error::config("a certificate needs its private key; give `key = …` as well")),
+        (None, Some(_)) => Err(Error::config("a private key needs its certificate; give `certificate = …` as well")),
     }
 }
 
@@ -129,7 +174,7 @@ fn to_open(bound: SocketAddr) -> SocketAddr {
 /// An end of the page. The last one to finish or drop ends the server.
 struct End {
     sink: AudienceSink,
-    server: Option<Arc<Server>>,
+    server: Option<Arc<server::Server>>,
 }
 
 impl Sink<RtpPackets> for End {

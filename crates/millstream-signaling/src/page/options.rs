@@ -1,21 +1,65 @@
 //! What can be chosen about `page`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::Server;
+use crate::access::{Origins, Token};
 
 /// Options of `page`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Options {
     /// The address and port of the page: "127.0.0.1:8080" if not given, so that only this machine
-    /// sees it. "0.0.0.0:8080" shows it to the network; port 0 takes a free one.
+    /// sees it. "0.0.0.0:8080" shows it to the network, to those who have the token; port 0 takes a
+    /// free one.
     pub bind: Bind,
     /// Where the page is on that port: "/" if not given. WHEP is at `whep` below it.
     pub path: Path,
     /// How many may watch at the same time, 1 to 10000; 100 if not given.
     pub max_viewers: MaxViewers,
+    /// Whether the encoder follows what viewers can take: "none" if not given, or "slowest", which is
+    /// the slowest viewer that can take 150 kbit/s or more.
+    pub adapt: Adapt,
+    /// What viewers must show: at least 16 letters, digits and `-._~+/` (RFC 6750). Without it, none
+    /// is needed on loopback, and beyond a new one is made at each start and printed with the link.
+    pub token: Option<Token>,
+    /// Whether whoever reaches the port may watch without a token, beyond loopback as well.
+    pub open_to_all: bool,
+    /// Other web sites whose players may watch, such as ["https://player.example"], or "*" for all.
+    /// None if not given: then the page itself may, and players that are no web pages.
+    pub origins: Origins,
+    /// A PEM file with the certificate for HTTPS, the server's own before those that signed it.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file with the private key of that certificate.
+    pub key: Option<PathBuf>,
+    /// STUN and TURN servers, for this side and for the viewers, who are told their passwords:
+    /// ["stun:stun.example:3478", { url = "turn:…", username = "…", credential = "…" }].
+    pub ice_servers: Vec<Server>,
+}
+
+/// Whether the encoder follows what viewers can take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adapt {
+    /// It keeps its own bit rate; a viewer who cannot take it loses whole groups of pictures.
+    #[default]
+    None,
+    /// It follows the slowest viewer that can take 150 kbit/s or more: then everybody sees what that
+    /// one can.
+    Slowest,
+}
+
+impl From<Adapt> for millstream_webrtc::Adapt {
+    fn from(adapt: Adapt) -> millstream_webrtc::Adapt {
+        match adapt {
+            Adapt::None => millstream_webrtc::Adapt::None,
+            Adapt::Slowest => millstream_webrtc::Adapt::Slowest,
+        }
+    }
 }
 
 /// An address and a port to listen on.

@@ -9,26 +9,26 @@ use axum::http::{HeaderMap, StatusCode, header};
 
 use crate::problem::Problem;
 
-/// The longest body: browsers offer less than 10 KiB for two media sections.
-const LIMIT: usize = 64 * 1024;
+/// The longest offer or fragment: browsers offer less than 10 KiB for two media sections.
+pub(super) const LIMIT: usize = 64 * 1024;
 /// How long it may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of a body that is too long is thrown away before the connection is cut, and for how
 /// long. A sender that writes all before it reads would otherwise see a reset, not our words.
 const DISCARD: (usize, Duration) = (16 * 1024 * 1024, Duration::from_secs(2));
 
-/// The whole of `body`, if it is short enough and comes in time.
-pub(super) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
+/// The whole of `body`, if it is no longer than `limit` bytes and comes in time.
+pub(super) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > LIMIT as u64) {
+    if length.is_some_and(|length| length > limit as u64) {
         discard(body);
-        return Err(too_long());
+        return Err(too_long(limit));
     }
     let mut read = Vec::new();
     let whole = tokio::time::timeout(PATIENCE, async {
         while let Some(chunk) = chunk(&mut body).await {
-            if read.len() + chunk.len() > LIMIT {
-                return Err(too_long());
+            if read.len() + chunk.len() > limit {
+                return Err(too_long(limit));
             }
             read.extend_from_slice(&chunk);
         }
@@ -69,7 +69,7 @@ fn discard(mut body: Body) {
     }));
 }
 
-fn too_long() -> Problem {
-    let detail = format!("the body is longer than {} KiB, which no offer is; send less", LIMIT / 1024);
+fn too_long(limit: usize) -> Problem {
+    let detail = format!("the body is longer than {} KiB, which it has no reason to be; send less", limit / 1024);
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }

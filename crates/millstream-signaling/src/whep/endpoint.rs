@@ -2,17 +2,21 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{StatusCode, header};
-use millstream_core::{Clock, Codec, Utc};
+use millstream_core::{Clock, Codec, Timestamp, Utc};
 use millstream_webrtc::{Audience, Engine, PeerOptions};
 use tokio::sync::{Semaphore, TryAcquireError};
 
-use super::id;
+use super::measured;
 use super::offer::Offer;
 use super::session::{self, Session};
+use super::status::Status;
+use crate::page::Server;
 use crate::problem::Problem;
+use crate::random;
 
 /// The media stream's name: browsers play the tracks of one stream in sync.
 const STREAM: &str = "millstream";
@@ -31,6 +35,8 @@ pub(crate) struct Stream {
     pub(crate) codecs: Vec<Codec>,
     /// Where their peers bind.
     pub(crate) addresses: Vec<IpAddr>,
+    /// STUN and TURN servers, for them and for the viewers.
+    pub(crate) ice_servers: Vec<Server>,
     /// The page's path, without its last slash.
     pub(crate) base: String,
     /// How many there may be.
@@ -40,7 +46,9 @@ pub(crate) struct Stream {
 /// Where sessions are opened.
 pub(crate) struct Endpoint {
     stream: Stream,
-    since: Utc,
+    since: Timestamp,
+    /// How many sessions there have been.
+    opened: AtomicU64,
     places: Arc<Semaphore>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
 }
@@ -58,9 +66,9 @@ pub(super) struct Opened {
 impl Endpoint {
     /// An endpoint without sessions.
     pub(crate) fn new(stream: Stream) -> Arc<Endpoint> {
-        let since = stream.clock.utc(stream.clock.now());
+        let (since, opened) = (stream.clock.now(), AtomicU64::new(0));
         let places = Arc::new(Semaphore::new(stream.max_viewers.into()));
-        Arc::new(Endpoint { stream, since, places, sessions: Mutex::default() })
+        Arc::new(Endpoint { stream, since, opened, places, sessions: Mutex::default() })
     }
 
     /// The page's path, without its last slash.
@@ -68,41 +76,76 @@ impl Endpoint {
         &self.stream.base
     }
 
-    /// How many sessions there are.
-    pub(crate) fn viewers(&self) -> usize {
-        self.sessions().len()
+    /// The STUN and TURN servers that viewers are told.
+    pub(super) fn ice_servers(&self) -> &[Server] {
+        &self.stream.ice_servers
     }
 
-    /// How many there may be.
-    pub(crate) fn max_viewers(&self) -> u16 {
-        self.stream.max_viewers
+    /// The time on the pipeline's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.stream.clock.now()
     }
 
-    /// When it was opened.
-    pub(crate) fn since(&self) -> Utc {
-        self.since
+    /// The same in UTC: what capture times are in.
+    pub(super) fn utc(&self) -> Utc {
+        self.stream.clock.utc(self.now())
+    }
+
+    /// How the page and each viewer fare.
+    pub(crate) fn status(&self) -> Status {
+        let sessions: Vec<_> = self.sessions().values().cloned().collect();
+        let mut sessions: Vec<_> = sessions.iter().map(|session| session.status(&self.stream.clock)).collect();
+        sessions.sort_by_key(|session| session.viewer);
+        Status {
+            viewers: sessions.len(),
+            max_viewers: self.stream.max_viewers,
+            since: self.stream.clock.utc(self.since).unix_millis() / 1000,
+            sessions,
+        }
     }
 
     /// Answers `offer`, and watches over the session until it ends.
     pub(super) async fn open(self: &Arc<Self>, offer: Offer) -> Result<Opened, Problem> {
         self.check(&offer)?;
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|error| self.no_place(&error))?;
-        let options = PeerOptions::new(self.stream.clock.clone()).addresses(self.stream.addresses.iter().copied());
+        let servers = self.stream.ice_servers.iter().map(Server::for_engine);
+        let options = PeerOptions::new(self.stream.clock.clone())
+            .addresses(self.stream.addresses.iter().copied())
+            .ice_servers(servers);
         let failed = |error: millstream_core::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
         let peer = self.stream.engine.peer(options).map_err(failed)?;
         let seat = self.stream.audience.join(&peer, STREAM).map_err(failed)?;
         let answer = session::answer(&peer, &offer).await?;
 
-        let (id, tag) = (id::random(), format!("\"{}\"", id::random()));
-        let state = peer.state();
-        let session = Session { tag: tag.clone(), offer, peer, _seat: seat, _place: place };
-        self.sessions().insert(id.clone(), Arc::new(session));
-        let (endpoint, watched) = (Arc::clone(self), id.clone());
-        tokio::spawn(async move {
-            session::gone_for_good(state).await;
-            let _ = endpoint.leave(&watched).await;
-        });
+        let (id, tag) = (random::name(), session::new_tag());
+        let number = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
+        let session = Arc::new(Session::new(number, self.now(), tag.clone(), offer, (peer, seat), place));
+        self.sessions().insert(id.clone(), Arc::clone(&session));
+        tokio::spawn(Arc::clone(self).watch_over(id.clone(), session));
         Ok(Opened { id, tag, answer })
+    }
+
+    /// Notes how `session` fares until its viewer will not come back, and ends it.
+    async fn watch_over(self: Arc<Self>, id: String, session: Arc<Session>) {
+        let gone = session::gone_for_good(session.peer.state(), Arc::clone(&session.restarted));
+        // Whoever ends it earlier is not to wait for this: what is gone frees its place at once.
+        let session = {
+            let noted = Arc::downgrade(&session);
+            drop(session);
+            noted
+        };
+        let mut beat = tokio::time::interval(measured::EVERY);
+        tokio::pin!(gone);
+        loop {
+            tokio::select! {
+                () = &mut gone => break,
+                _ = beat.tick() => match session.upgrade() {
+                    Some(session) => session.note(self.now()),
+                    None => break,
+                }
+            }
+        }
+        let _ = self.leave(&id).await;
     }
 
     /// The session called `id`.

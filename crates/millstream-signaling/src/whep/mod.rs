@@ -3,11 +3,14 @@
 //! Here are the requests and what is said about them; what a session is, is in [`endpoint`].
 
 mod body;
+mod condition;
 mod endpoint;
-mod id;
+mod measured;
 mod offer;
+mod report;
 mod sdpfrag;
 mod session;
+mod status;
 
 use std::sync::Arc;
 
@@ -15,18 +18,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{patch, post};
+use axum::routing::{patch, post, put};
 
 use crate::problem::Problem;
+use condition::Condition;
 use offer::Offer;
+use report::Report;
 use sdpfrag::Fragment;
 
 pub(crate) use endpoint::{Endpoint, Stream};
 
 const SDP: &str = "application/sdp";
 const SDPFRAG: &str = "application/trickle-ice-sdpfrag";
+const JSON: &str = "application/json";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
@@ -35,17 +40,14 @@ pub(crate) fn routes(endpoint: Arc<Endpoint>) -> Router {
     let base = endpoint.base().to_owned();
     Router::new()
         .route(&format!("{base}/whep"), post(open).options(about_endpoint).fallback(only_open))
-        .route(
-            &format!("{base}/whep/{{id}}"),
-            patch(trickle).delete(leave).options(about_session).fallback(only_session),
-        )
-        .route_layer(map_response(cors))
+        .route(&format!("{base}/whep/{{id}}"), patch(tell).delete(leave).options(about_session).fallback(only_session))
+        .route(&format!("{base}/whep/{{id}}/report"), put(hear).options(about_report).fallback(only_report))
         .with_state(endpoint)
 }
 
 async fn open(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     require(&headers, SDP).map_err(|problem| problem.with(ACCEPT_POST, SDP))?;
-    let offer = Offer::parse(&body::read(&headers, body).await?)?;
+    let offer = Offer::parse(&body::read(&headers, body, body::LIMIT).await?)?;
     let opened = endpoint.open(offer).await?;
     let headers = [
         (header::CONTENT_TYPE, SDP.to_owned()),
@@ -54,21 +56,55 @@ async fn open(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: B
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (ACCEPT_PATCH, SDPFRAG.to_owned()),
     ];
-    Ok((StatusCode::CREATED, headers, opened.answer).into_response())
+    let mut response = (StatusCode::CREATED, headers, opened.answer).into_response();
+    for server in endpoint.ice_servers() {
+        let link = HeaderValue::try_from(server.link()).expect("servers are of visible ASCII");
+        response.headers_mut().append(header::LINK, link);
+    }
+    Ok(response)
 }
 
-async fn trickle(
+/// 204 for candidates; 200 and the server's side for an ICE restart (RFC 9725, section 4.3).
+async fn tell(
     State(endpoint): State<Arc<Endpoint>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let session = endpoint.session(&id)?;
     require(&headers, SDPFRAG).map_err(|problem| problem.with(ACCEPT_PATCH, SDPFRAG))?;
-    session.matches(headers.get(header::IF_MATCH))?;
-    let fragment = Fragment::parse(&body::read(&headers, body).await?)?;
-    session.trickle(fragment).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let fragment = Fragment::parse(&body::read(&headers, body, body::LIMIT).await?)?;
+    let Some(restarted) = session.hear(Condition::of(&headers), fragment).await? else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let headers = [
+        (header::CONTENT_TYPE, SDPFRAG.to_owned()),
+        (header::ETAG, restarted.tag),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((StatusCode::OK, headers, restarted.fragment).into_response())
+}
+
+/// What a page measures. The answer is the time here: with it a page knows how far its own clock is
+/// off, and can tell how old a picture is.
+async fn hear(
+    State(endpoint): State<Arc<Endpoint>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, Problem> {
+    let session = endpoint.session(&id)?;
+    require(&headers, JSON)?;
+    let report = Report::parse(&body::read(&headers, body, report::LIMIT).await?)?;
+    session.keep(endpoint.now(), report);
+    let headers = [
+        (header::CONTENT_TYPE, JSON),
+        (header::CACHE_CONTROL, "no-store"),
+        // So that nobody keeps one of the few places for connections from report to report.
+        (header::CONNECTION, "close"),
+    ];
+    let utc = endpoint.utc().unix_nanos() / 1000;
+    Ok((headers, format!("{{\"utc\":{}.{:03}}}\n", utc / 1000, utc % 1000)))
 }
 
 async fn leave(State(endpoint): State<Arc<Endpoint>>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
@@ -94,8 +130,13 @@ async fn only_open() -> Problem {
 }
 
 async fn only_session() -> Problem {
-    let detail = "this is a session: PATCH adds candidates, DELETE ends it";
+    let detail = "this is a session: PATCH adds candidates or restarts ICE, DELETE ends it";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, "DELETE, OPTIONS, PATCH")
+}
+
+async fn only_report() -> Problem {
+    let detail = "a viewer's page tells here what it measures: PUT a JSON object; what was told is in the status";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, "OPTIONS, PUT")
 }
 
 async fn about_endpoint() -> impl IntoResponse {
@@ -106,6 +147,10 @@ async fn about_session() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, preflight("DELETE, OPTIONS, PATCH"), [(ACCEPT_PATCH, SDPFRAG)])
 }
 
+async fn about_report() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, preflight("OPTIONS, PUT"))
+}
+
 /// What a browser asks before it lets a player of another origin in.
 fn preflight(methods: &'static str) -> [(HeaderName, &'static str); 4] {
     [
@@ -114,13 +159,4 @@ fn preflight(methods: &'static str) -> [(HeaderName, &'static str); 4] {
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Authorization, If-Match"),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ]
-}
-
-/// Players live on other origins: they may ask, and read what they need.
-async fn cors(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    let exposed = HeaderValue::from_static("Location, ETag, Link, Accept-Patch, Retry-After");
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-    response
 }

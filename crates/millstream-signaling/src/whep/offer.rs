@@ -6,6 +6,7 @@
 use axum::http::StatusCode;
 use millstream_core::Codec;
 
+use super::sdpfrag::Credentials;
 use crate::problem::Problem;
 
 /// More media sections than a viewer has reason to offer.
@@ -83,6 +84,27 @@ impl Offer {
         u16::try_from(line).ok()
     }
 
+    /// The same offer for the ICE session after a restart: under `credentials`, and without the
+    /// candidates of the one before (RFC 8839, section 4.4.1.1.1).
+    pub(crate) fn restarted(&self, credentials: &Credentials) -> Result<Offer, Problem> {
+        let mut sdp = String::with_capacity(self.sdp.len());
+        for line in self.sdp.lines().map(str::trim_end) {
+            match line.split(':').next().unwrap_or_default() {
+                "a=candidate" | "a=end-of-candidates" => continue,
+                "a=ice-ufrag" => sdp.extend(["a=ice-ufrag:", &credentials.ufrag]),
+                "a=ice-pwd" => sdp.extend(["a=ice-pwd:", &credentials.pwd]),
+                _ => sdp.push_str(line),
+            }
+            sdp.push_str("\r\n");
+        }
+        Offer::parse(sdp.as_bytes())
+    }
+
+    /// The user fragments that ICE runs under.
+    pub(crate) fn ufrags(self) -> impl Iterator<Item = String> {
+        self.ufrags.into_iter()
+    }
+
     /// Whether ICE runs under the user fragment `ufrag`.
     pub(crate) fn has_ufrag(&self, ufrag: &str) -> bool {
         self.ufrags.iter().any(|known| known == ufrag)
@@ -117,6 +139,17 @@ mod tests {
             let problem = format!("{:?}", Offer::parse(body).unwrap_err());
             assert!(problem.contains(words), "{problem}");
         }
+    }
+
+    #[test]
+    fn after_a_restart_only_the_ice_session_is_another() {
+        let text = format!("{OFFER}a=candidate:1 1 udp 1 127.0.0.1 5 typ host\r\na=end-of-candidates\r\n");
+        let offer = Offer::parse(text.as_bytes()).unwrap();
+        let credentials = Credentials { ufrag: "efgh".into(), pwd: "9876543210987654321098".into() };
+        let restarted = offer.restarted(&credentials).unwrap();
+        let expected = OFFER.replace("abcd", "efgh").replace("0123456789012345678901", "9876543210987654321098");
+        assert_eq!(restarted.sdp, expected);
+        assert!(restarted.has_ufrag("efgh") && !restarted.has_ufrag("abcd"));
     }
 
     #[test]

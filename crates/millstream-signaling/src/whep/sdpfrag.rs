@@ -10,11 +10,20 @@ const MAX_CANDIDATES: usize = 64;
 /// Longer than any candidate: Chromium's are below 200 bytes.
 const MAX_LINE: usize = 1024;
 
+/// What an ICE session runs under (RFC 8839, section 5.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) ufrag: String,
+    pub(crate) pwd: String,
+}
+
 /// What a viewer tells after its offer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fragment {
     /// The ICE user fragments it speaks of; a new one asks for a restart.
     pub(crate) ufrags: Vec<String>,
+    /// The passwords to them.
+    passwords: Vec<String>,
     /// The candidates, in order.
     pub(crate) candidates: Vec<Candidate>,
     /// Whether there will be no more.
@@ -32,9 +41,27 @@ impl Fragment {
             fragment.hear(line, &mut mid)?;
         }
         if fragment == Fragment::default() {
-            return Err(bad("the fragment holds neither `a=candidate:` nor `a=end-of-candidates` (RFC 8840)"));
+            let detail =
+                "the fragment holds neither `a=candidate:` nor `a=end-of-candidates` nor `a=ice-ufrag:` (RFC 8840)";
+            return Err(bad(detail));
         }
         Ok(fragment)
+    }
+
+    /// What the ICE session that it asks for shall run under.
+    pub(crate) fn credentials(&self) -> Result<Credentials, Problem> {
+        let (Some(ufrag), Some(pwd)) = (self.ufrags.first(), self.passwords.first()) else {
+            return Err(bad("an ICE restart needs a new `a=ice-ufrag:` and a new `a=ice-pwd:`; send both"));
+        };
+        if self.ufrags.iter().any(|other| other != ufrag) || self.passwords.iter().any(|other| other != pwd) {
+            return Err(bad("all media share one transport here (BUNDLE); send one ice-ufrag and one ice-pwd"));
+        }
+        let long = |text: &str, least| (least..=256).contains(&text.len()) && text.bytes().all(is_ice_char);
+        if !long(ufrag, 4) || !long(pwd, 22) {
+            let detail = "the ice-ufrag takes 4 to 256 letters, digits, `+` and `/`, the ice-pwd 22 to 256 (RFC 8839)";
+            return Err(bad(detail));
+        }
+        Ok(Credentials { ufrag: ufrag.clone(), pwd: pwd.clone() })
     }
 
     fn hear(&mut self, line: &str, mid: &mut Option<String>) -> Result<(), Problem> {
@@ -51,6 +78,7 @@ impl Fragment {
         match attribute.split_once(':').unwrap_or((attribute, "")) {
             ("mid", value) => *mid = Some(value.to_owned()),
             ("ice-ufrag", value) => self.ufrags.push(value.to_owned()),
+            ("ice-pwd", value) => self.passwords.push(value.to_owned()),
             ("end-of-candidates", _) => self.end = true,
             ("candidate", _) => {
                 if self.candidates.len() == MAX_CANDIDATES {
@@ -71,6 +99,32 @@ impl Fragment {
         }
         Ok(())
     }
+}
+
+/// What `answer` tells of its ICE session, as a fragment: credentials once, and the candidates of
+/// the first section that has any, since all sections share its transport.
+pub(crate) fn of_answer(answer: &str) -> String {
+    let mut credentials = Vec::new();
+    let mut section = Vec::new();
+    for line in answer.lines().map(str::trim_end) {
+        if line.starts_with("m=") {
+            if section.iter().any(|line: &&str| line.starts_with("a=candidate:")) {
+                break;
+            }
+            section = vec![line];
+        }
+        match line.split(':').next().unwrap_or_default() {
+            "a=ice-ufrag" | "a=ice-pwd" | "a=ice-options" if !credentials.contains(&line) => credentials.push(line),
+            "a=mid" | "a=candidate" | "a=end-of-candidates" => section.push(line),
+            _ => {}
+        }
+    }
+    credentials.iter().chain(&section).flat_map(|line| [line, "\r\n"]).collect()
+}
+
+/// RFC 8839, section 5.1.
+fn is_ice_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
 }
 
 /// `candidate:foundation component transport priority address port typ type …`
@@ -99,6 +153,40 @@ mod tests {
         assert_eq!((fragment.ufrags.as_slice(), fragment.end), (&["abcd".to_owned()][..], true));
         let end = Fragment::parse(b"a=end-of-candidates\n").unwrap();
         assert_eq!((end.candidates.len(), end.end), (0, true));
+    }
+
+    #[test]
+    fn a_restart_needs_one_pair_of_credentials() {
+        let credentials = |text: &str| Fragment::parse(text.as_bytes()).unwrap().credentials();
+        let good = credentials(FRAGMENT).unwrap();
+        assert_eq!((&*good.ufrag, &*good.pwd), ("abcd", "0123456789012345678901"));
+        let second = format!("{FRAGMENT}a=ice-ufrag:efgh\r\n");
+        for (wrong, words) in [
+            ("a=ice-ufrag:abcd", "send both"),
+            ("a=end-of-candidates", "send both"),
+            ("a=ice-ufrag:abc\na=ice-pwd:0123456789012345678901", "4 to 256"),
+            ("a=ice-ufrag:abcd\na=ice-pwd:012345678901234567890", "22 to 256"),
+            ("a=ice-ufrag:ab d\na=ice-pwd:0123456789012345678901", "4 to 256"),
+            (&second, "one ice-ufrag"),
+        ] {
+            let problem = format!("{:?}", credentials(wrong).unwrap_err());
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_told_as_a_fragment() {
+        let section = |mid: u8| {
+            format!(
+                "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:{mid}\r\na=ice-ufrag:efgh\r\na=ice-pwd:pwd\r\n\
+                 a=rtpmap:96 VP8/90000\r\na=candidate:{mid} 1 udp 1 127.0.0.1 5 typ host\r\na=end-of-candidates\r\n"
+            )
+        };
+        assert_eq!(
+            of_answer(&format!("v=0\r\n{}{}", section(0), section(1))),
+            "a=ice-ufrag:efgh\r\na=ice-pwd:pwd\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n\
+             a=candidate:0 1 udp 1 127.0.0.1 5 typ host\r\na=end-of-candidates\r\n"
+        );
     }
 
     #[test]

@@ -1,63 +1,133 @@
 //! One viewer.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode};
-use millstream_core::Error;
+use axum::http::StatusCode;
 use millstream_core::error::Kind;
+use millstream_core::{Clock, Error, Timestamp};
 use millstream_webrtc::{Candidate, Description, Peer, PeerState, Seat, Watch};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
+use super::condition::Condition;
+use super::measured::Measured;
 use super::offer::Offer;
-use super::sdpfrag::Fragment;
+use super::report::Report;
+use super::sdpfrag::{self, Fragment};
+use super::status::SessionStatus;
 use crate::problem::Problem;
+use crate::random;
 
 /// How long an engine may take for anything but gathering. It takes milliseconds.
 const ENGINE: Duration = Duration::from_secs(5);
 /// How long to wait for candidates. Those of this machine come at once; without the others most
 /// viewers still find a way, and a person waits.
 const GATHERING: Duration = Duration::from_secs(2);
-/// How long a viewer may be without a connection before its place goes to somebody else.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a viewer that opened a session may take to connect.
+const CONNECTING: Duration = Duration::from_secs(15);
+/// How long a viewer that was connected may be without a connection before its place goes to
+/// somebody else. Its engine hears nothing for 5 s before it says so: it is gone within 10 s.
+const LOST: Duration = Duration::from_secs(4);
 
 /// One viewer. Dropping it closes its peer and frees its place.
 pub(super) struct Session {
-    pub(super) tag: String,
-    pub(super) offer: Offer,
+    /// The first viewer has 1.
+    pub(super) number: u64,
+    /// When it came, on the pipeline's clock.
+    pub(super) since: Timestamp,
     pub(super) peer: Peer,
-    pub(super) _seat: Seat,
-    pub(super) _place: OwnedSemaphorePermit,
+    pub(super) seat: Seat,
+    measured: Mutex<Measured>,
+    /// Rung by each ICE restart.
+    pub(super) restarted: Arc<Notify>,
+    /// One request about it after the other.
+    ice: tokio::sync::Mutex<Ice>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// The ICE session that a viewer is in.
+struct Ice {
+    tag: String,
+    offer: Offer,
+    /// The user fragments of those before it, the newest last.
+    former: VecDeque<String>,
+}
+
+/// How many user fragments are remembered: a late request comes after one restart or two.
+const FORMER: usize = 8;
+
+/// A new ICE session.
+pub(super) struct Restarted {
+    /// Its entity tag.
+    pub(super) tag: String,
+    /// What the viewer has to know of it, as a fragment.
+    pub(super) fragment: String,
 }
 
 impl Session {
-    /// Refuses a request that is about another state of this session. There is one state only, so
-    /// a request that does not say which one means it.
-    pub(super) fn matches(&self, tags: Option<&HeaderValue>) -> Result<(), Problem> {
-        let Some(tags) = tags else { return Ok(()) };
-        let tags = tags.to_str().unwrap_or_default();
-        if tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == self.tag) {
-            return Ok(());
+    /// The viewer whose `offer` was answered, in an ICE session with `tag`.
+    pub(super) fn new(
+        number: u64,
+        since: Timestamp,
+        tag: String,
+        offer: Offer,
+        (peer, seat): (Peer, Seat),
+        place: OwnedSemaphorePermit,
+    ) -> Session {
+        let ice = tokio::sync::Mutex::new(Ice { tag, offer, former: VecDeque::new() });
+        let (measured, restarted) = (Mutex::default(), Arc::default());
+        Session { number, since, peer, seat, measured, restarted, ice, _place: place }
+    }
+
+    /// Hears `fragment`: candidates, or what the viewer wants to restart ICE with.
+    pub(super) async fn hear(&self, condition: Condition, fragment: Fragment) -> Result<Option<Restarted>, Problem> {
+        let mut ice = self.ice.lock().await;
+        condition.holds(&ice.tag)?;
+        if fragment.ufrags.iter().any(|ufrag| ice.former.contains(ufrag)) {
+            let detail = "these candidates are of before the last ICE restart; send those after it";
+            return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
         }
-        let detail = format!("If-Match says {tags}, this session is {}; send its ETag", self.tag);
-        Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail))
+        if fragment.ufrags.iter().all(|ufrag| ice.offer.has_ufrag(ufrag)) {
+            self.trickle(&ice.offer, fragment).await?;
+            return Ok(None);
+        }
+        condition.allows_restart()?;
+        self.restart(&mut ice, fragment).await.map(Some)
+    }
+
+    /// Begins a new ICE session; should that fail, the one before goes on.
+    async fn restart(&self, ice: &mut Ice, fragment: Fragment) -> Result<Restarted, Problem> {
+        if !self.peer.engine().capabilities().ice_restart {
+            let detail = "this is an ICE restart, which this engine cannot; DELETE the session and POST a new offer";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+        let offer = ice.offer.restarted(&fragment.credentials()?)?;
+        let answer = answer(&self.peer, &offer).await?;
+        let before = std::mem::replace(&mut ice.offer, offer);
+        ice.former.extend(before.ufrags());
+        ice.former.drain(..ice.former.len().saturating_sub(FORMER));
+        ice.tag = new_tag();
+        self.restarted.notify_one();
+        // That the session is a new one the viewer has to hear, whatever its candidates are.
+        if let Err(problem) = self.trickle(&ice.offer, fragment).await {
+            tracing::debug!(?problem, "candidates of an ICE restart are left out");
+        }
+        Ok(Restarted { tag: ice.tag.clone(), fragment: sdpfrag::of_answer(&answer) })
     }
 
     /// Tells the peer of the viewer's candidates.
-    pub(super) async fn trickle(&self, fragment: Fragment) -> Result<(), Problem> {
+    async fn trickle(&self, offer: &Offer, fragment: Fragment) -> Result<(), Problem> {
         if !self.peer.engine().capabilities().trickle {
             let detail = "this engine takes candidates in the offer only; gather them first";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
-        }
-        if fragment.ufrags.iter().any(|ufrag| !self.offer.has_ufrag(ufrag)) {
-            let detail = "this is an ICE restart, which is not supported; DELETE the session and POST a new offer";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
         }
         for mut candidate in fragment.candidates {
             if let Some(mid) = &candidate.mid {
                 let unknown =
                     || Problem::new(StatusCode::BAD_REQUEST, format!("the offer has no section with mid {mid}"));
-                candidate.line = Some(self.offer.line_of(mid).ok_or_else(unknown)?);
+                candidate.line = Some(offer.line_of(mid).ok_or_else(unknown)?);
             }
             self.tell(Some(candidate)).await?;
         }
@@ -77,6 +147,30 @@ impl Session {
             }
             Ok(Ok(())) => Ok(()),
             Err(_) => Err(slow()),
+        }
+    }
+
+    /// Notes what was sent so far.
+    pub(super) fn note(&self, now: Timestamp) {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).note(now, &self.seat);
+    }
+
+    /// Keeps what the viewer's page measures.
+    pub(super) fn keep(&self, now: Timestamp, report: Report) {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).hear(now, report);
+    }
+
+    /// How it fares.
+    pub(super) fn status(&self, clock: &Clock) -> SessionStatus {
+        let measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, tracks) = (clock.now(), measured.tracks(clock.now(), &self.seat));
+        SessionStatus {
+            viewer: self.number,
+            since: clock.utc(self.since).unix_millis() / 1000,
+            state: in_words(self.peer.state().get()),
+            bitrate: tracks.iter().map(|track| track.bitrate).sum(),
+            tracks,
+            page: measured.told(now),
         }
     }
 
@@ -104,19 +198,41 @@ pub(super) async fn answer(peer: &Peer, offer: &Offer) -> Result<String, Problem
     }
 }
 
-/// Returns once the viewer that `state` is about will not come back.
-pub(super) async fn gone_for_good(mut state: Watch<PeerState>) {
+/// The name of a new state of a session.
+pub(super) fn new_tag() -> String {
+    format!("\"{}\"", random::name())
+}
+
+/// Returns once the viewer that `state` is about will not come back. Each ICE restart, which rings
+/// `restarted`, gives it time again.
+pub(super) async fn gone_for_good(mut state: Watch<PeerState>, restarted: Arc<Notify>) {
     let connected = |state: &PeerState| *state == PeerState::Connected;
+    let mut patience = CONNECTING;
     loop {
-        match timeout(PATIENCE, state.until(|state| connected(state) || state.is_final())).await {
-            Ok(PeerState::Connected) => {}
-            _ => return,
+        tokio::select! {
+            now = timeout(patience, state.until(|state| connected(state) || state.is_final())) => match now {
+                Ok(PeerState::Connected) => {}
+                _ => return,
+            },
+            () = restarted.notified() => continue,
         }
         // Still connected means that nobody will say otherwise: its engine has dropped it.
         let next = state.until(|state| !connected(state)).await;
         if connected(&next) || next.is_final() {
             return;
         }
+        patience = LOST;
+    }
+}
+
+fn in_words(state: PeerState) -> &'static str {
+    match state {
+        PeerState::New => "new",
+        PeerState::Connecting => "connecting",
+        PeerState::Connected => "connected",
+        PeerState::Disconnected => "disconnected",
+        PeerState::Failed => "failed",
+        PeerState::Closed => "closed",
     }
 }
 
@@ -125,6 +241,7 @@ pub(super) fn refused(error: Error) -> Problem {
     let status = match error.kind() {
         Kind::BadItem => StatusCode::BAD_REQUEST,
         Kind::Config => StatusCode::NOT_ACCEPTABLE,
+        Kind::Lost => return gone(),
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Problem::new(status, error.to_string())
@@ -153,11 +270,15 @@ mod tests {
         (fake, peer)
     }
 
+    fn gone(peer: &Peer) -> impl Future<Output = ()> + use<> {
+        gone_for_good(peer.state(), Arc::default())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_never_connects_is_gone_after_15_s() {
         let (_fake, peer) = peer();
         let start = Instant::now();
-        gone_for_good(peer.state()).await;
+        gone(&peer).await;
         assert_eq!(start.elapsed().as_secs(), 15);
     }
 
@@ -166,14 +287,14 @@ mod tests {
         let (fake, peer) = peer();
         fake.state(0, PeerState::Connected);
         let start = Instant::now();
-        let gone = tokio::spawn(gone_for_good(peer.state()));
-        for (after, state) in [(60, PeerState::Disconnected), (10, PeerState::Connected), (60, PeerState::Disconnected)]
+        let gone = tokio::spawn(gone(&peer));
+        for (after, state) in [(60, PeerState::Disconnected), (3, PeerState::Connected), (60, PeerState::Disconnected)]
         {
             assert!(timeout(Duration::from_secs(after), std::future::pending::<()>()).await.is_err());
             fake.state(0, state);
         }
         gone.await.unwrap();
-        assert_eq!(start.elapsed().as_secs(), 60 + 10 + 60 + 15);
+        assert_eq!(start.elapsed().as_secs(), 60 + 3 + 60 + 4);
     }
 
     #[tokio::test(start_paused = true)]
@@ -181,13 +302,52 @@ mod tests {
         for last in [PeerState::Failed, PeerState::Closed] {
             let (fake, peer) = peer();
             fake.state(0, PeerState::Connected);
-            let gone = tokio::spawn(gone_for_good(peer.state()));
+            let gone = tokio::spawn(gone(&peer));
             tokio::task::yield_now().await;
             let start = Instant::now();
             fake.state(0, last);
             gone.await.unwrap();
             assert_eq!(start.elapsed(), Duration::ZERO);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_restarts_has_time_again() {
+        let (fake, peer) = peer();
+        fake.state(0, PeerState::Connected);
+        let (start, restarted) = (Instant::now(), Arc::new(Notify::new()));
+        let gone = tokio::spawn(gone_for_good(peer.state(), Arc::clone(&restarted)));
+        tokio::task::yield_now().await;
+        fake.state(0, PeerState::Disconnected);
+        assert!(timeout(Duration::from_secs(3), std::future::pending::<()>()).await.is_err());
+        restarted.notify_one();
+        gone.await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 3 + 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_restarts_at_once_come_one_after_the_other() {
+        let (fake, peer) = peer();
+        fake.gathers_for_ever();
+        let audience = millstream_webrtc::Audience::new(Clock::manual().0);
+        let _end = audience.video_sink(millstream_core::VP8).unwrap();
+        let seat = audience.join(&peer, "stream").unwrap();
+        let place = Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.unwrap();
+        let offer = Offer::parse(crate::fake::OFFER.as_bytes()).unwrap();
+        let session = Session::new(1, Timestamp::ZERO, new_tag(), offer, (peer, seat), place);
+        let restart = |ufrag: &str| {
+            let fragment = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:9876543210987654321098\r\n");
+            session.hear(Condition::Any, Fragment::parse(fragment.as_bytes()).unwrap())
+        };
+        let (one, other) = tokio::join!(restart("efgh"), restart("ijkl"));
+        let (one, other) = (one.unwrap().unwrap(), other.unwrap().unwrap());
+        assert_ne!(one.tag, other.tag);
+        assert_eq!(fake.steps(0), ["remote efgh", "local", "gathered", "remote ijkl", "local", "gathered"]);
+        let late = session.hear(Condition::Tags(one.tag), Fragment::default()).await.err().expect("it is a former one");
+        assert!(format!("{late:?}").contains("412"), "{late:?}");
+        let late = Fragment::parse(b"a=ice-ufrag:efgh\r\na=end-of-candidates\r\n").unwrap();
+        let late = session.hear(Condition::Any, late).await.err().expect("its candidates are former ones");
+        assert!(format!("{late:?}").contains("412"), "{late:?}");
     }
 
     #[tokio::test(start_paused = true)]

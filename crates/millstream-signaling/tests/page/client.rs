@@ -1,6 +1,5 @@
 //! A page as a pipeline builds it, and an HTTP client that does one request per connection.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -39,13 +38,16 @@ pub(crate) fn open(fake: &Fake, table: Table, joined: &[(&str, Format)]) -> Resu
     let mut joined = Joined::new("page", &clock, joined, &[]);
     let Worker::Bundle(bundle) = build(&mut joined)? else { panic!("a page is a bundle") };
     let notice = joined.into_notices().remove(0);
-    let authority = notice.trim_start_matches("http://").split('/').next().unwrap();
+    let authority = notice.split('/').nth(2).expect("a notice is a link");
     Ok(Page { fake: fake.clone(), address: authority.parse().unwrap(), notice, bundle })
 }
 
 impl Page {
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            request += &format!("Host: {}\r\n", self.address);
+        }
         if !body.is_empty() {
             request += &format!("Content-Length: {}\r\n", body.len());
         }
@@ -62,6 +64,10 @@ impl Page {
     pub(crate) fn trickle(&self, session: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = [&[("Content-Type", "application/trickle-ice-sdpfrag")], headers].concat();
         self.ask("PATCH", session, &headers, body)
+    }
+
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.ask("GET", "/status", &[], "").body).expect("the status is JSON")
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -93,7 +99,7 @@ impl Page {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: HashMap<String, String>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
@@ -111,7 +117,12 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
+        self.all(name).first().copied().unwrap_or_default()
+    }
+
+    /// The values of all headers called `name`.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str()).collect()
     }
 
     /// It is a problem with `status`, in words that hold `words`.

@@ -24,6 +24,11 @@ pub const FRAGMENT: &str = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901
     m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:1\r\na=candidate:3 1 tcp 1 ::1 9 typ host tcptype active\r\n\
     a=end-of-candidates\r\n";
 
+/// What a page reports.
+pub const REPORT: &str = "{\"latency\":34.5,\"latency-error\":1.5,\"width\":1280,\"height\":720,\
+    \"frames-per-second\":30.0,\"bitrate\":1500000.0,\"round-trip\":0.5,\"loss\":0.0,\"jitter-buffer\":12.0,\
+    \"frames-decoded\":900,\"frames-dropped\":1,\"freeze-count\":0,\"freezes-duration\":0.0}";
+
 /// `count` versions of `text` with a few bytes changed, cut out, doubled or swapped: the same each time.
 pub fn mutations(text: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
     (1..=count).map(|seed| {
@@ -60,6 +65,7 @@ pub struct Fake(Arc<Mutex<State>>);
 struct State {
     peers: Vec<PeerRecord>,
     gathers_for_ever: bool,
+    cannot_restart: bool,
     waiting: Vec<Responder<Description>>,
 }
 
@@ -69,6 +75,7 @@ struct PeerRecord {
     options: PeerOptions,
     tracks: Vec<LocalTrack>,
     candidates: Vec<Option<Candidate>>,
+    steps: Vec<String>,
     closed: bool,
 }
 
@@ -81,6 +88,22 @@ impl Fake {
     /// From now on no peer ends gathering.
     pub fn gathers_for_ever(&self) {
         self.lock().gathers_for_ever = true;
+    }
+
+    /// It, from now on, without ICE restarts.
+    pub fn without_restarts(&self) -> Engine {
+        self.lock().cannot_restart = true;
+        self.engine()
+    }
+
+    /// What the peer was told of descriptions, in order.
+    pub fn steps(&self, peer: usize) -> Vec<String> {
+        self.lock().peers[peer].steps.clone()
+    }
+
+    /// The STUN and TURN servers the peer was to use.
+    pub fn ice_servers(&self, peer: usize) -> Vec<String> {
+        self.lock().peers[peer].options.ice_servers.iter().flat_map(|server| server.urls.clone()).collect()
     }
 
     /// Has the peer that was opened as number `peer` tell `state`.
@@ -126,13 +149,21 @@ impl Backend for Fake {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
-        (capabilities.send, capabilities.trickle) = (true, true);
+        (capabilities.send, capabilities.trickle, capabilities.stun) = (true, true, true);
+        capabilities.ice_restart = !self.lock().cannot_restart;
         capabilities
     }
 
     fn open(&self, options: PeerOptions, events: EventSender) -> Result<Box<dyn BackendPeer>> {
         let mut state = self.lock();
-        let record = PeerRecord { events, options, tracks: Vec::new(), candidates: Vec::new(), closed: false };
+        let record = PeerRecord {
+            events,
+            options,
+            tracks: Vec::new(),
+            candidates: Vec::new(),
+            steps: Vec::new(),
+            closed: false,
+        };
         state.peers.push(record);
         Ok(Box::new(FakePeer { fake: self.clone(), number: state.peers.len() - 1 }))
     }
@@ -152,9 +183,26 @@ impl BackendPeer for FakePeer {
             Command::SetRemoteDescription(offer, done) if offer.sdp.contains("a=broken") => {
                 done.send(Err(Error::bad_item("the fake engine does not like `a=broken`")));
             }
-            Command::SetRemoteDescription(_, done) | Command::SetLocalDescription(_, done) => done.send(Ok(())),
-            Command::Gathered(done) if for_ever => state.waiting.push(done),
-            Command::Gathered(done) => done.send(Ok(Description::answer("v=0 gathered"))),
+            Command::SetRemoteDescription(offer, done) => {
+                let ufrag = offer.sdp.split("a=ice-ufrag:").nth(1).and_then(|rest| rest.lines().next());
+                peer.steps.push(format!("remote {}", ufrag.unwrap_or_default()));
+                done.send(Ok(()));
+            }
+            Command::SetLocalDescription(_, done) => {
+                peer.steps.push("local".to_owned());
+                done.send(Ok(()));
+            }
+            Command::Gathered(done) => {
+                peer.steps.push("gathered".to_owned());
+                match peer.steps.iter().filter(|step| *step == "gathered").count() {
+                    _ if for_ever => state.waiting.push(done),
+                    1 => done.send(Ok(Description::answer("v=0 gathered"))),
+                    restart => done.send(Ok(Description::answer(format!(
+                        "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\na=ice-ufrag:fake{restart}\r\n\
+                         a=ice-pwd:fake{restart}\r\na=candidate:1 1 udp 1 127.0.0.1 {restart} typ host\r\n"
+                    )))),
+                }
+            }
             Command::LocalDescription(done) => done.send(Ok(Some(Description::answer("v=0 so far")))),
             Command::AddTrack(track) => peer.tracks.push(track),
             Command::AddIceCandidate(candidate, done) => {

@@ -1,7 +1,11 @@
 //! The page over real TCP, with an engine that does what a test says.
 
+mod access;
 mod client;
 mod end;
 mod fake;
 mod html;
+mod restart;
+mod status;
+mod tls;
 mod whep;

@@ -17,8 +17,8 @@ fn an_offer_is_answered_with_all_a_player_needs() {
     assert_eq!((answer.status, answer.body.as_str()), (201, "v=0 gathered"), "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/sdp");
     assert_eq!(answer.header("accept-patch"), "application/trickle-ice-sdpfrag");
-    assert_eq!(answer.header("access-control-allow-origin"), "*");
-    assert!(answer.header("access-control-expose-headers").contains("Location, ETag, Link, Accept-Patch"));
+    assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), ("", "Origin"));
+    assert_eq!(answer.header("link"), "");
     let id = answer.header("location").strip_prefix("/whep/").expect("a path");
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     assert!(answer.header("etag").len() == 34 && answer.header("etag").starts_with('"'));
@@ -91,11 +91,9 @@ fn other_methods_are_told_which_there_are() {
     for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH"] {
         let answer = page.ask(method, "/whep", &[], "");
         assert_eq!((answer.status, answer.header("allow")), (405, "OPTIONS, POST"), "{method}");
-        assert_eq!(answer.header("access-control-allow-origin"), "*", "{method}");
     }
-    let options = page.ask("OPTIONS", "/whep", &[("Origin", "http://example.org")], "");
+    let options = page.ask("OPTIONS", "/whep", &[], "");
     assert_eq!((options.status, options.header("accept-post")), (204, "application/sdp"));
-    assert_eq!(options.header("access-control-allow-origin"), "*");
     assert_eq!(options.header("access-control-allow-methods"), "OPTIONS, POST");
     assert_eq!(options.header("access-control-allow-headers"), "Content-Type, Authorization, If-Match");
 
@@ -121,7 +119,6 @@ fn candidates_come_later() {
     page.trickle("/whep/0", &[], FRAGMENT).is_problem(404, "no such session");
     page.trickle(session, &[], "hello").is_problem(400, "no SDP line");
     page.trickle(session, &[], &FRAGMENT.replace("mid:1", "mid:7")).is_problem(400, "mid 7");
-    page.trickle(session, &[], &FRAGMENT.replace("abcd", "new1")).is_problem(422, "ICE restart");
     page.ask("PATCH", session, &[("Content-Type", "application/sdp")], FRAGMENT).is_problem(415, "trickle-ice-sdpfrag");
     page.trickle(session, &[], &"a=x:y\r\n".repeat(20_000)).is_problem(413, "64 KiB");
 }
@@ -133,7 +130,7 @@ fn garbage_is_answered_and_serving_goes_on() {
     for body in mutations(FRAGMENT.as_bytes(), 150) {
         let body = String::from_utf8_lossy(&body);
         let status = page.trickle(answer.header("location"), &[], &body).status;
-        assert!(matches!(status, 204 | 400 | 422), "{status} for {body:?}");
+        assert!(matches!(status, 204 | 400 | 428), "{status} for {body:?}");
     }
     assert_eq!(page.trickle(answer.header("location"), &[], FRAGMENT).status, 204);
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use millstream_webrtc::{Description, Peer};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::source_description::SourceDescription;
 use rtc::rtp_transceiver::rtp_sender::{RTCRtpHeaderExtensionCapability, RtpCodecKind};
@@ -170,6 +171,20 @@ impl Viewer {
         let answer = peer.gathered().await.unwrap().sdp;
         assert!(answer.contains("a=sendonly"), "{answer}");
         self.connection.set_remote_description(RTCSessionDescription::answer(answer).unwrap()).await.unwrap();
+    }
+
+    /// Offers again, under another ICE user fragment; the answer of `peer`.
+    pub(super) async fn restart(&mut self, peer: &Peer) -> String {
+        let restart = RTCOfferOptions { ice_restart: true };
+        let offer = self.connection.create_offer(Some(restart)).await.unwrap();
+        self.connection.set_local_description(offer).await.unwrap();
+        self.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
+        let offer = self.connection.local_description().await.unwrap().sdp;
+        peer.set_remote_description(Description::offer(offer)).await.unwrap();
+        peer.set_local_description(None).await.unwrap();
+        let answer = timeout(DEADLINE, peer.gathered()).await.expect("gathered again").unwrap().sdp;
+        self.connection.set_remote_description(RTCSessionDescription::answer(answer.clone()).unwrap()).await.unwrap();
+        answer
     }
 
     /// The first thing heard in which `find` finds something.

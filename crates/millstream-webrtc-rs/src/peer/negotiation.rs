@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millstream_core::{Error, Result};
-use millstream_webrtc::{Candidate, Description, DescriptionKind, Responder};
+use millstream_webrtc::{Candidate, Description, DescriptionKind, Feed, Responder};
 use tokio::time::Instant;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSdpType, RTCSessionDescription};
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
@@ -53,6 +53,7 @@ impl Task {
         for track in &self.tracks {
             any |= sdp::takes(&sdp, &track.codec)?;
         }
+        let ufrag = sdp::ufrag(&sdp).map(str::to_owned);
         let (what, description) = match kind {
             DescriptionKind::Offer => ("read the offer", RTCSessionDescription::offer(sdp)),
             DescriptionKind::Answer => ("read the answer", RTCSessionDescription::answer(sdp)),
@@ -66,8 +67,21 @@ impl Task {
         }
         let connection = self.connection().await?;
         connection.set_remote_description(description).await.map_err(refused(what))?;
+        // Another user fragment is an ICE restart (RFC 8445, section 9): this side gathers anew.
+        if self.remote_ufrag.is_some() && self.remote_ufrag != ufrag && kind == DescriptionKind::Offer {
+            self.gathered = false;
+        }
+        self.remote_ufrag = ufrag;
         self.answering = kind == DescriptionKind::Offer;
         self.described(kind == DescriptionKind::Answer).await;
+        Ok(())
+    }
+
+    pub(super) async fn restart_ice(&mut self) -> Result<()> {
+        let connection = self.connection.as_ref();
+        let connection = connection.ok_or_else(|| Error::config("there is no connection to restart yet"))?;
+        connection.restart_ice().await.map_err(refused("restart ICE"))?;
+        self.gathered = false;
         Ok(())
     }
 
@@ -77,7 +91,9 @@ impl Task {
             DescriptionKind::Offer => connection.create_offer(None).await.map_err(refused("make an offer"))?,
             _ => connection.create_answer(None).await.map_err(refused("make an answer"))?,
         };
-        Ok(Description { kind, sdp: sdp::without_rtcp_candidates(&made.sdp) })
+        let sdp = sdp::without_rtcp_candidates(&made.sdp);
+        self.created = Some(made.sdp);
+        Ok(Description { kind, sdp })
     }
 
     pub(super) async fn set_local(&mut self, description: Option<Description>) -> Result<()> {
@@ -87,6 +103,9 @@ impl Task {
             None if self.answering => self.create(DescriptionKind::Answer).await?,
             None => self.create(DescriptionKind::Offer).await?,
         };
+        // The crate takes what it has made, to the letter.
+        let created = self.created.take().filter(|created| sdp::without_rtcp_candidates(created) == sdp);
+        let sdp = created.unwrap_or(sdp);
         let description = match kind {
             DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
             DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
@@ -107,6 +126,7 @@ impl Task {
             self.start_tracks().await;
         } else if both {
             self.deadline = Some(Instant::now() + CONNECT);
+            self.tracks.iter().filter_map(|track| track.feed.as_ref()).for_each(Feed::prepare);
         }
     }
 
