@@ -27,6 +27,8 @@ have() {
             fi
             ;;
         # Its headers, for what is built against them.
+        gstreamer) gst-inspect-1.0 webrtcbin >/dev/null 2>&1 && gst-inspect-1.0 nicesink >/dev/null 2>&1 ;;
+        python3-venv) python3 -c 'import ensurepip, venv' >/dev/null 2>&1 ;;
         libvpx-dev) printf '#include <vpx/vpx_encoder.h>\n' | cc -E - >/dev/null 2>&1 ;;
         chromium) command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
@@ -39,6 +41,10 @@ package() {
         apt-get:cc) echo "gcc libc6-dev" ;;
         # The library's package carries its ABI number, which differs between releases.
         apt-get:libvpx) apt-cache pkgnames libvpx | grep -E '^libvpx[0-9]+(t64)?$' | sort -V | tail -n 1 ;;
+        apt-get:gstreamer)
+            echo gstreamer1.0-tools gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice python3-gi \
+                gir1.2-gst-plugins-{base,bad}-1.0
+            ;;
         dnf:libvpx-dev) echo libvpx-devel ;;
         pacman:libvpx-dev | brew:libvpx-dev) echo libvpx ;;
         dnf:ffmpeg) echo ffmpeg-free ;;

@@ -155,7 +155,7 @@ impl Viewer {
 /// Now, in seconds since 1900 and their fraction (RFC 5905).
 fn ntp() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (now.as_secs() + 2_208_988_800) << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
+    ((now.as_secs() + 2_208_988_800) << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 /// Answers an offer; the viewer goes to `joined` once it is connected.

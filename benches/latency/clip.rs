@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use millstream::core::{Cx, Next, PlaneMut, Source, Timestamp};
 use millstream::stages::test_video::{Options, TestVideo};
@@ -12,6 +13,10 @@ use crate::rivals::{Result, at};
 pub(crate) const WIDTH: u32 = 1280;
 pub(crate) const HEIGHT: u32 = 720;
 pub(crate) const FPS: u32 = 30;
+/// Between two pictures: 29.9 a second. A screen shows at its own 60 a second, so a picture waits for up to
+/// 16.7 ms for its turn. At exactly 30 every picture of a turn would wait equally long, by chance; so each
+/// wait comes up equally often, every five seconds.
+pub(crate) const PERIOD: Duration = Duration::from_nanos(33_444_816);
 /// Two seconds: longer ones are only larger.
 const PICTURES: usize = 60;
 /// Bytes of a picture in I420.

@@ -1,8 +1,8 @@
 //! From the capture of a picture to when it is shown in Chromium, for us and for rivals; and how much of
 //! it is ours beyond the encoder's time.
 //!
-//! `script/bench latency` runs it. Every sender reads the same clip, 1280x720, and gives a picture each
-//! 1/30 s with the moment of its capture burned in; the same viewer plays all of them in one Chromium on
+//! `script/bench latency` runs it. Every sender reads the same clip, 1280x720, and gives one 29.9
+//! times a second with the moment of its capture burned in; the same viewer plays all of them in one Chromium on
 //! the same machine, reads the strip of what is shown, and compares it with the clock. They take turns.
 
 #![allow(clippy::disallowed_methods, reason = "a bench lives in real time")]
@@ -105,9 +105,9 @@ fn measure(options: &Options) -> Result<()> {
                 turn.write(&mut record, round, name).map_err(at("the file"))?;
                 eprintln!(
                     "{round}/{rounds} {name}: p50 {:.1} ms, p95 {:.1} ms, {} pictures, sender {:.0} % of a core",
-                    turn.at(50.0),
-                    turn.at(95.0),
-                    turn.shown.len(),
+                    turn.shown(50.0),
+                    turn.shown(95.0),
+                    turn.told.shown.len(),
                     turn.core * 100.0
                 );
                 all.push((*name, turn));
@@ -147,22 +147,27 @@ fn sender(subject: Subject, clip: &Path) -> Result<(&'static str, Command, Strin
     })
 }
 
-/// What the viewer tells of a turn.
+/// What the viewer tells of a turn: of each picture, milliseconds from its capture (`viewer.js` says until
+/// when), and Chromium's statistics.
 #[derive(Deserialize)]
 struct Told {
-    /// Of each picture: milliseconds from capture to when it was given to the compositor, to when it is
-    /// expected on the screen, and to the callback that said so.
-    seen: Vec<[f64; 3]>,
+    shown: Vec<f64>,
+    told: Vec<f64>,
+    presented: Vec<f64>,
     stats: Value,
 }
 
-/// A subject's turn.
+/// A subject's turn; all sorted.
 struct Turn {
-    /// Milliseconds from capture to shown, sorted.
-    shown: Vec<f64>,
-    presented: Vec<f64>,
+    told: Told,
+    /// What the sender took of a core.
     core: f64,
-    stats: Value,
+    /// What was received, in kbit/s.
+    kbps: f64,
+}
+
+fn stat(stats: &Value, key: &str) -> f64 {
+    stats[key].as_f64().unwrap_or(0.0)
 }
 
 async fn turn(browser: &Tabs, name: &str, command: &mut Command, seconds: u32) -> Result<Turn> {
@@ -171,44 +176,47 @@ async fn turn(browser: &Tabs, name: &str, command: &mut Command, seconds: u32) -
     let url = said["url"].as_str().ok_or(format!("{name} said {said} instead of where it is"))?;
     let tab = browser.open(&url.replace("/whep", "/status")).await?;
     let size: [u32; 2] = tab.value("viewer.play('/whep')").await?;
-    let _: Told = tab.value(&format!("viewer.latencies({WARM_UP})")).await?;
+    let warm: Told = tab.value(&format!("viewer.latencies({WARM_UP})")).await?;
     let before = sender.used()?;
-    let told: Told = tab.value(&format!("viewer.latencies({seconds})")).await?;
+    let mut told: Told = tab.value(&format!("viewer.latencies({seconds})")).await?;
     let used = sender.used()?.since(&before, "");
     tab.close().await?;
     if size != [clip::WIDTH, clip::HEIGHT] {
         return Err(format!("{name} sends {}x{}", size[0], size[1]));
     }
-    let sorted = |index: usize| {
-        let mut values: Vec<f64> = told.seen.iter().map(|seen| seen[index]).collect();
-        values.sort_by(f64::total_cmp);
-        values
-    };
     // A viewer that sees every second picture only, or cannot read them, has measured something else.
     let least = (seconds * clip::FPS * 3 / 4) as usize;
-    if told.seen.len() < least {
-        return Err(format!("{name}: {} pictures in {seconds} s are too few: {}", told.seen.len(), told.stats));
+    if told.shown.len() < least {
+        return Err(format!("{name}: {} pictures in {seconds} s are too few: {}", told.shown.len(), told.stats));
     }
-    Ok(Turn { shown: sorted(1), presented: sorted(0), core: used / f64::from(seconds), stats: told.stats })
+    for values in [&mut told.shown, &mut told.told, &mut told.presented] {
+        values.sort_by(f64::total_cmp);
+    }
+    let bytes = stat(&told.stats, "bytesReceived") - stat(&warm.stats, "bytesReceived");
+    Ok(Turn { told, core: used / f64::from(seconds), kbps: bytes * 8e-3 / f64::from(seconds) })
 }
 
 impl Turn {
-    fn at(&self, percent: f64) -> f64 {
-        percentile(&self.shown, percent)
+    /// Milliseconds from capture to shown, for this percent of the pictures.
+    fn shown(&self, percent: f64) -> f64 {
+        percentile(&self.told.shown, percent)
     }
 
     fn write(&self, record: &mut Record, round: u32, name: &str) -> std::io::Result<()> {
         let mut row = |metric, value| record.row(round, CASE, name, metric, value);
-        row("p50_ms", self.at(50.0))?;
-        row("p95_ms", self.at(95.0))?;
-        row("presented_p50_ms", percentile(&self.presented, 50.0))?;
-        row("presented_p95_ms", percentile(&self.presented, 95.0))?;
-        row("pictures", self.shown.len() as f64)?;
+        let Told { told, presented, stats, .. } = &self.told;
+        row("p50_ms", self.shown(50.0))?;
+        row("p95_ms", self.shown(95.0))?;
+        row("told_p50_ms", percentile(told, 50.0))?;
+        row("told_p95_ms", percentile(told, 95.0))?;
+        row("presented_p50_ms", percentile(presented, 50.0))?;
+        row("presented_p95_ms", percentile(presented, 95.0))?;
+        row("pictures", self.told.shown.len() as f64)?;
         row("sender_core_percent", self.core * 100.0)?;
-        let stat = |key: &str| self.stats[key].as_f64().unwrap_or(0.0);
-        let buffered = stat("jitterBufferDelay") / stat("jitterBufferEmittedCount").max(1.0);
-        row("jitter_buffer_ms", buffered * 1e3)?;
-        row("decode_ms", stat("totalDecodeTime") / stat("framesDecoded").max(1.0) * 1e3)
+        row("received_kbit_s", self.kbps)?;
+        let mean_ms = |sum: &str, count: &str| stat(stats, sum) / stat(stats, count).max(1.0) * 1e3;
+        row("jitter_buffer_ms", mean_ms("jitterBufferDelay", "jitterBufferEmittedCount"))?;
+        row("decode_ms", mean_ms("totalDecodeTime", "framesDecoded"))
     }
 }
 
@@ -216,7 +224,7 @@ impl Turn {
 fn compare(turns: &[(&str, Turn)]) {
     let Some((first, _)) = turns.first() else { return };
     let of = |name: &str, percent| -> Vec<f64> {
-        turns.iter().filter(|(other, _)| *other == name).map(|(_, turn)| turn.at(percent)).collect()
+        turns.iter().filter(|(other, _)| *other == name).map(|(_, turn)| turn.shown(percent)).collect()
     };
     let ours = turns.iter().find(|(name, _)| *name == "millstream").map_or(*first, |(name, _)| *name);
     let mut others: Vec<&str> = turns.iter().map(|(name, _)| *name).filter(|name| *name != ours).collect();

@@ -72,7 +72,7 @@ fn noting(
     }
 }
 
-/// Gives a picture of the clip every 1/30 s, with its capture burned in.
+/// Gives a picture of the clip every [`clip::PERIOD`], with its capture burned in.
 struct Camera {
     clip: Vec<u8>,
     pool: Pool<u8>,
@@ -87,7 +87,7 @@ impl Source<VideoFrame> for Camera {
         if cx.now() < due {
             return Ok(Next::Until(due));
         }
-        self.next = Some(due + Duration::from_secs(1) / clip::FPS);
+        self.next = Some(due + clip::PERIOD);
         let (mut time, mut unix) = (due, Duration::ZERO);
         let size = (clip::WIDTH, clip::HEIGHT);
         let mut frame = VideoFrame::fill(&mut self.pool, PixelFormat::I420, size, due, |planes| {

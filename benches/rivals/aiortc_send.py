@@ -8,9 +8,8 @@ from fractions import Fraction
 import aiortc
 import aiortc.codecs.vpx
 import av
-import numpy
 
-from picture import FPS, HEIGHT, WIDTH, Pictures, serve, until_input_ends
+from picture import HEIGHT, LUMA, WIDTH, Pictures, serve, until_input_ends
 
 connections = []
 
@@ -26,9 +25,14 @@ class Track(aiortc.MediaStreamTrack):
 
     async def recv(self):
         await asyncio.sleep(self.pictures.wait())
-        planes = numpy.frombuffer(self.pictures.next(), numpy.uint8).reshape(HEIGHT * 3 // 2, WIDTH)
-        frame = av.VideoFrame.from_ndarray(planes, "yuv420p")
-        frame.pts, frame.time_base = self.pictures.count, Fraction(1, FPS)
+        picture = memoryview(self.pictures.next())
+        frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+        start = 0
+        # Rows of these widths lie without gaps between them, so that a plane is one piece.
+        for plane, size in zip(frame.planes, (LUMA, LUMA // 4, LUMA // 4)):
+            plane.update(picture[start : start + size])
+            start += size
+        frame.pts, frame.time_base = int(self.pictures.captured * 90000), Fraction(1, 90000)
         return frame
 
 

@@ -11,14 +11,14 @@ gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC
 
-from picture import FPS, HEIGHT, WIDTH, Pictures, serve, until_input_ends
+from picture import HEIGHT, WIDTH, Pictures, serve, until_input_ends
 
 Gst.init(None)
 
 # What the other senders set as well; the rest is as GStreamer has it.
 PIPELINE = """
     appsrc name=source is-live=true do-timestamp=true format=time max-buffers=1 leaky-type=downstream
-        caps=video/x-raw,format=I420,width={width},height={height},framerate={fps}/1
+        caps=video/x-raw,format=I420,width={width},height={height},framerate=30/1
     ! vp8enc deadline=1 cpu-used=-6 threads=1 end-usage=cbr target-bitrate={rate} lag-in-frames=0
         keyframe-max-dist=3000 min-quantizer=2 max-quantizer=56 static-threshold=1 undershoot=100 overshoot=15
         buffer-size=1000 buffer-initial-size=500 buffer-optimal-size=600 error-resilient=default
@@ -36,7 +36,7 @@ class Sender:
 
     def answer(self, offer):
         # One viewer at a time is all that is measured.
-        text = PIPELINE.format(width=WIDTH, height=HEIGHT, fps=FPS, rate=self.rate)
+        text = PIPELINE.format(width=WIDTH, height=HEIGHT, rate=self.rate)
         self.pipeline = Gst.parse_launch(text)
         peer = self.pipeline.get_by_name("peer")
         gathered = threading.Event()

@@ -7,14 +7,16 @@ import sys
 import threading
 import time
 
-WIDTH, HEIGHT, FPS = 1280, 720, 30
+WIDTH, HEIGHT = 1280, 720
+# A little under 30 a second, as in benches/latency/clip.rs.
+PERIOD = 1 / 29.9
 LUMA = WIDTH * HEIGHT
 SIZE = LUMA * 3 // 2
 CELLS, CELL, ROWS = 42, 16, 16
 
 
 class Pictures:
-    """Pictures of a clip (I420), one every 1/30 s, each with its capture time burned in.
+    """Pictures of a clip (I420), one every PERIOD, each with its capture time burned in.
 
     The strip is the one of crates/millstream-stages/src/timecode.rs. A picture is captured when its
     pixels are there: the clock is read after they are copied.
@@ -25,11 +27,12 @@ class Pictures:
             data = clip.read()
         self.pictures = [data[at : at + SIZE] for at in range(0, len(data), SIZE)]
         self.count = 0
-        self.due = time.monotonic()
+        self.due = self.begin = time.monotonic()
+        self.captured = 0.0  # seconds since the begin, of the last one
 
     def wait(self):
         """Seconds until the next one; the present, if it is late."""
-        self.due += 1 / FPS
+        self.due += PERIOD
         late = time.monotonic() - self.due
         if late > 0:
             self.due += late
@@ -40,6 +43,7 @@ class Pictures:
         """The next one, as a bytearray."""
         picture = bytearray(self.pictures[self.count % len(self.pictures)])
         self.count += 1
+        self.captured = time.monotonic() - self.begin
         millis = time.time_ns() // 1_000_000 % 2**32
         check = 0
         for byte in millis.to_bytes(4, "big"):

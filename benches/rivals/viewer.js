@@ -105,41 +105,50 @@ window.viewer = (() => {
       return [video.videoWidth, video.videoHeight];
     },
 
-    // Of every picture shown in the next `seconds`: milliseconds from its capture to the callback that
-    // says it was presented, and to when it is expected on the screen.
+    // Of the pictures of the next `seconds`, milliseconds since their capture. `shown`: until the screen's
+    // refresh at which the picture was first the video's current one, what a page paints. `told`: until
+    // the browser's callback for it ran. `presented`: until the moment which that callback calls
+    // presentation, which is a refresh for a picture that waits in Chromium's renderer, and before one
+    // for a picture that does not.
     latencies: async (seconds) => {
       const offset = clockOffset();
-      const seen = [];
+      const since = (captured, time) => ((time + offset - captured + 2 ** 31) % 2 ** 32) - 2 ** 31;
+      const read = async (use) => {
+        const frame = new VideoFrame(video);
+        const captured = await strip(frame).finally(() => frame.close());
+        captured === null ? unread++ : use(captured);
+      };
+      const [shown, told, presented, works] = [new Map(), [], [], []];
       let unread = 0;
-      let skipped = 0;
-      let last = null;
-      await new Promise((done) => {
-        const end = performance.now() + seconds * 1000;
-        const each = (now, { presentedFrames, expectedDisplayTime, presentationTime }) => {
-          const frame = new VideoFrame(video);
-          skipped += last === null ? 0 : presentedFrames - last - 1;
-          last = presentedFrames;
-          strip(frame).then((captured) => {
-            frame.close();
-            if (captured === null) return unread++;
-            const since = (time) => {
-              const at = (time + offset) % 2 ** 32;
-              return (at - captured + 1.5 * 2 ** 32) % 2 ** 32 - 2 ** 31;
-            };
-            seen.push([since(presentationTime), since(expectedDisplayTime), since(now)]);
-          });
-          performance.now() < end ? video.requestVideoFrameCallback(each) : done();
+      const end = performance.now() + seconds * 1000;
+      const refreshes = new Promise((done) => {
+        const each = () => {
+          const now = performance.now();
+          works.push(read((captured) => shown.has(captured) || shown.set(captured, since(captured, now))));
+          now < end ? requestAnimationFrame(each) : done();
         };
-        video.requestVideoFrameCallback(each);
+        requestAnimationFrame(each);
       });
-      await sleep(50);
-      const stats = { unread, skipped };
+      const each = (_, { presentationTime }) => {
+        const now = performance.now();
+        works.push(read((captured) => {
+          told.push(since(captured, now));
+          presented.push(since(captured, presentationTime));
+        }));
+        if (now < end) video.requestVideoFrameCallback(each);
+      };
+      video.requestVideoFrameCallback(each);
+      await refreshes;
+      await Promise.all(works);
+      // The first one was there before the first refresh.
+      shown.delete(shown.keys().next().value);
+      const stats = { unread };
       for (const one of (await pc.getStats()).values()) {
         if (one.type !== "inbound-rtp" || one.kind !== "video") continue;
         for (const key of ["framesDecoded", "framesDropped", "jitterBufferDelay", "jitterBufferEmittedCount"]) stats[key] = one[key];
         for (const key of ["totalDecodeTime", "bytesReceived", "packetsLost", "keyFramesDecoded"]) stats[key] = one[key];
       }
-      return { seen, stats };
+      return { shown: [...shown.values()], told, presented, stats };
     },
   };
 })();
