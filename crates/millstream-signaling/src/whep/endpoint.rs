@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{StatusCode, header};
@@ -95,7 +96,8 @@ impl Endpoint {
 
         let (id, tag) = (id::random(), format!("\"{}\"", id::random()));
         let state = peer.state();
-        let session = Session { tag: tag.clone(), offer, peer, _seat: seat, _place: place };
+        let trickled = AtomicUsize::new(0);
+        let session = Session { tag: tag.clone(), offer, trickled, peer, _seat: seat, _place: place };
         self.sessions().insert(id.clone(), Arc::new(session));
         let (endpoint, watched) = (Arc::clone(self), id.clone());
         tokio::spawn(async move {

@@ -20,10 +20,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 
 use crate::problem::Problem;
+#[cfg(not(fuzzing))]
 use offer::Offer;
+#[cfg(not(fuzzing))]
 use sdpfrag::Fragment;
 
 pub(crate) use endpoint::{Endpoint, Stream};
+#[cfg(fuzzing)]
+pub(crate) use {offer::Offer, sdpfrag::Fragment};
 
 const SDP: &str = "application/sdp";
 const SDPFRAG: &str = "application/trickle-ice-sdpfrag";

@@ -1,5 +1,6 @@
 //! One viewer.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
@@ -21,10 +22,16 @@ const GATHERING: Duration = Duration::from_secs(2);
 /// How long a viewer may be without a connection before its place goes to somebody else.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Candidates that a session takes in all. An engine keeps each and tries it, so that without a bound a
+/// viewer's fragments would grow it for ever.
+const MAX_CANDIDATES: usize = 256;
+
 /// One viewer. Dropping it closes its peer and frees its place.
 pub(super) struct Session {
     pub(super) tag: String,
     pub(super) offer: Offer,
+    /// How many candidates were trickled.
+    pub(super) trickled: AtomicUsize,
     pub(super) peer: Peer,
     pub(super) _seat: Seat,
     pub(super) _place: OwnedSemaphorePermit,
@@ -52,6 +59,12 @@ impl Session {
         if fragment.ufrags.iter().any(|ufrag| !self.offer.has_ufrag(ufrag)) {
             let detail = "this is an ICE restart, which is not supported; DELETE the session and POST a new offer";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+        let count = fragment.candidates.len();
+        if self.trickled.fetch_add(count, Ordering::Relaxed) + count > MAX_CANDIDATES {
+            let detail =
+                format!("more than {MAX_CANDIDATES} candidates in one session; send fewer, or POST a new offer");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
         }
         for mut candidate in fragment.candidates {
             if let Some(mid) = &candidate.mid {
