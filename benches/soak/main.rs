@@ -70,12 +70,17 @@ async fn soak(args: &Args) -> Result<Report, String> {
 
     let end = Instant::now() + args.duration();
     let mut next = Instant::now() + EVERY;
+    let mut broken = None;
     loop {
         tokio::select! {
             () = sleep_until(next.min(end)) => {}
             () = stop.notified() => break,
         }
-        sampler.take().await?;
+        // Even then there is something to report.
+        if let Err(error) = sampler.take().await {
+            broken = Some(error);
+            break;
+        }
         println!("{}", sampler.last().line());
         if Instant::now() >= end {
             break;
@@ -88,8 +93,11 @@ async fn soak(args: &Args) -> Result<Report, String> {
     let emptied = sampler.until_empty().await;
     println!("{}", sampler.last().line());
     let decoder_errors = tally.decoder_errors();
-    let statistics = server.stop()?;
-    Ok(Report::new(empty, sampler.rows, emptied, tally.counts(), decoder_errors, statistics))
+    let statistics = server.stop().unwrap_or_else(|error| {
+        broken.get_or_insert(error);
+        serde_json::Value::Null
+    });
+    Ok(Report::new(empty, sampler.rows, emptied, tally.counts(), decoder_errors, statistics, broken))
 }
 
 /// Has two viewers come and go: the engine starts its threads with the first peers, and keeps them.

@@ -21,6 +21,8 @@ pub(crate) struct Report {
     decoder_errors: u64,
     /// Items that the program's links dropped.
     dropped: u64,
+    /// Why it ended early, if it did.
+    broken: Option<String>,
 }
 
 impl Report {
@@ -31,13 +33,14 @@ impl Report {
         counts: Counts,
         decoder_errors: u64,
         statistics: serde_json::Value,
+        broken: Option<String>,
     ) -> Report {
-        Report { empty, rows, emptied, counts, decoder_errors, dropped: dropped(&statistics) }
+        Report { empty, rows, emptied, counts, decoder_errors, dropped: dropped(&statistics), broken }
     }
 
     /// What went wrong, in words; nothing if all is well.
     fn failures(&self) -> Vec<String> {
-        let mut failures = Vec::new();
+        let mut failures: Vec<String> = self.broken.iter().cloned().collect();
         let mut check = |bad: bool, words: String| {
             if bad {
                 failures.push(words);

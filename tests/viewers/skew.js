@@ -80,6 +80,19 @@ window.skew = (() => {
   };
 
   return {
+    // What the browser itself says: how long its buffers hold each kind, in milliseconds, and how much further behind
+    // the sound plays, by the capture times of what it plays now.
+    buffers: async () => {
+      const found = {};
+      (await window.millstream.pc.getStats()).forEach((entry) => {
+        if (entry.type === "inbound-rtp") found[entry.kind] = entry;
+      });
+      const held = ({ jitterBufferDelay, jitterBufferEmittedCount }) => (1000 * jitterBufferDelay) / jitterBufferEmittedCount;
+      const { audio, video } = found;
+      const behind = video.estimatedPlayoutTimestamp - audio.estimatedPlayoutTimestamp;
+      return { sound: held(audio), picture: held(video), behind };
+    },
+
     // The stream of the page.
     stream: async (count) => {
       const context = new AudioContext();
@@ -102,7 +115,8 @@ window.skew = (() => {
       const video = Object.assign(document.createElement("video"), { muted: true, srcObject: stream });
       video.style.cssText = "position:fixed;right:0;bottom:0;width:160px";
       document.body.append(video);
-      await video.play();
+      // It plays once the first picture is drawn.
+      video.play();
 
       const tone = new OscillatorNode(context, { frequency: 1000 });
       const gate = new GainNode(context, { gain: 0 });

@@ -20,6 +20,16 @@ struct Pair {
     phase: f64,
 }
 
+/// What the browser says of itself, in milliseconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Buffers {
+    /// How long its buffers hold each, on average.
+    sound: f64,
+    picture: f64,
+    /// How much further behind the sound plays, where it knows.
+    behind: Option<f64>,
+}
+
 impl Pair {
     /// How much later than the beep the flash is, in milliseconds.
     fn skew(self) -> f64 {
@@ -43,6 +53,9 @@ fn the_flash_and_the_beep_are_together() {
             eprintln!(
                 "the flash is {skew:.0} ms behind the beep: {stream:.0} ms as measured, {own:.0} ms where they are in step"
             );
+            let Buffers { sound, picture, behind } = page.value("skew.buffers()").await;
+            eprintln!("its buffers hold sound for {sound:.0} ms, pictures for {picture:.0} ms");
+            eprintln!("by its own account the sound plays {behind:?} ms behind the picture");
             if skew.abs() <= 60.0 {
                 return;
             }

@@ -59,9 +59,12 @@ mod server;
 mod tls;
 mod whep;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 #[path = "../tests/page/fake.rs"]
 mod fake;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 
 use millstream_core::Registry;
 use millstream_webrtc::Engine;

@@ -26,6 +26,9 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod handler;
 #[cfg(test)]
 mod loopback;

@@ -1,6 +1,6 @@
 //! The stage type `page`: a bundle whose ends are shown to everybody who opens its address.
 
-mod http;
+pub(crate) mod http;
 mod ice_server;
 mod options;
 

@@ -24,11 +24,15 @@ use axum::routing::{patch, post, put};
 
 use crate::problem::Problem;
 use condition::Condition;
+#[cfg(not(fuzzing))]
 use offer::Offer;
 use report::Report;
+#[cfg(not(fuzzing))]
 use sdpfrag::Fragment;
 
 pub(crate) use endpoint::{Endpoint, Stream};
+#[cfg(fuzzing)]
+pub(crate) use {offer::Offer, sdpfrag::Fragment};
 
 const SDP: &str = "application/sdp";
 const SDPFRAG: &str = "application/trickle-ice-sdpfrag";

@@ -26,6 +26,10 @@ const ENGINE: Duration = Duration::from_secs(5);
 /// viewers still find a way, and a person waits.
 const GATHERING: Duration = Duration::from_secs(2);
 
+/// Candidates that a session takes in all. An engine keeps each and tries it, so that without a bound a
+/// viewer's fragments would grow it for ever.
+const MAX_CANDIDATES: usize = 256;
+
 /// One viewer. Dropping it closes its peer and frees its place.
 pub(super) struct Session {
     /// The first viewer has 1.
@@ -46,6 +50,8 @@ pub(super) struct Session {
 struct Ice {
     tag: String,
     offer: Offer,
+    /// How many candidates the viewer has told in all.
+    trickled: usize,
     /// The user fragments of those before it, the newest last.
     former: VecDeque<String>,
 }
@@ -71,7 +77,7 @@ impl Session {
         (peer, seat): (Peer, Seat),
         place: OwnedSemaphorePermit,
     ) -> Session {
-        let ice = tokio::sync::Mutex::new(Ice { tag, offer, former: VecDeque::new() });
+        let ice = tokio::sync::Mutex::new(Ice { tag, offer, trickled: 0, former: VecDeque::new() });
         let (measured, restarted) = (Mutex::default(), Arc::default());
         Session { number, since, peer, seat, measured, restarted, ice, _place: place }
     }
@@ -85,6 +91,12 @@ impl Session {
             return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
         }
         if fragment.ufrags.iter().all(|ufrag| ice.offer.has_ufrag(ufrag)) {
+            ice.trickled += fragment.candidates.len();
+            if ice.trickled > MAX_CANDIDATES {
+                let detail =
+                    format!("more than {MAX_CANDIDATES} candidates in one session; send fewer, or POST a new offer");
+                return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+            }
             self.trickle(&ice.offer, fragment).await?;
             return Ok(None);
         }
@@ -101,6 +113,7 @@ impl Session {
         let offer = ice.offer.restarted(&fragment.credentials()?)?;
         let answer = answer(&self.peer, &offer).await?;
         let before = std::mem::replace(&mut ice.offer, offer);
+        ice.trickled = fragment.candidates.len();
         ice.former.extend(before.ufrags());
         ice.former.drain(..ice.former.len().saturating_sub(FORMER));
         ice.tag = new_tag();

@@ -45,6 +45,19 @@ fn what_is_no_offer_is_refused_in_words() {
 }
 
 #[test]
+fn candidates_without_end_are_refused() {
+    let page = page(&[]);
+    let session = page.offer(OFFER).header("location").to_owned();
+    let many: String =
+        (0..64).map(|n| format!("a=candidate:{n} 1 udp 1 127.0.0.1 {} typ host\r\n", 50_000 + n)).collect();
+    for _ in 0..4 {
+        assert_eq!(page.trickle(&session, &[], &many).status, 204);
+    }
+    page.trickle(&session, &[], &many).is_problem(400, "more than 256 candidates");
+    assert_eq!(page.fake.candidates(0).len(), 256);
+}
+
+#[test]
 fn one_of_two_media_is_enough() {
     let page = page(&[]);
     assert_eq!(page.offer(&OFFER.replace("VP8", "H264")).status, 201);
