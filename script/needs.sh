@@ -21,7 +21,8 @@ have() {
         libvpx)
             [ -n "${MILLSTREAM_LIBVPX:-}" ] && return 0
             if command -v ldconfig >/dev/null 2>&1 || [ -x /sbin/ldconfig ]; then
-                PATH=$PATH:/sbin ldconfig -p | grep -q 'libvpx\.so\.'
+                # Read to its end: `grep -q` would leave at the first line, and ldconfig fail on a closed pipe.
+                PATH=$PATH:/sbin ldconfig -p | grep 'libvpx\.so\.' >/dev/null
             else
                 ls /usr/local/lib/libvpx* /opt/homebrew/lib/libvpx* >/dev/null 2>&1
             fi

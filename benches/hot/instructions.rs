@@ -21,11 +21,9 @@ use crate::record::Record;
 use crate::record::rows::Measurements;
 
 /// Case and subject, and how many iterations the shorter and the longer run have.
-const PROGRAMS: [(&str, &str, [u64; 2]); 11] = [
+const PROGRAMS: [(&str, &str, [u64; 2]); 9] = [
     ("packetize_5_kB", "millstream", [1000, 2000]),
-    ("packetize_5_kB", "copy", [1000, 2000]),
     ("packetize_50_kB", "millstream", [1000, 2000]),
-    ("packetize_50_kB", "copy", [1000, 2000]),
     ("encode_a_720p_picture", "bare_loop_in_C", [4, MOST]),
     ("encode_a_720p_picture", "millstream", [4, MOST]),
     ("encode_a_720p_picture", "whole_pipeline_to_packets", [4, MOST]),
@@ -97,10 +95,6 @@ pub(crate) fn run(program: &str, iterations: u64) {
         "packetize_5_kB/millstream" | "packetize_50_kB/millstream" => {
             let (frame, mut ours) = (frame(Role::Reference, bytes(program)), packetizer());
             times.for_each(|_| drop(black_box(packets(&mut ours, &frame))));
-        }
-        "packetize_5_kB/copy" | "packetize_50_kB/copy" => {
-            let (frame, mut copy) = (frame(Role::Reference, bytes(program)), vec![0; bytes(program)]);
-            times.for_each(|_| black_box(&mut copy).copy_from_slice(black_box(&frame.data)));
         }
         "encode_a_720p_picture/bare_loop_in_C" => {
             let (library, pictures) = (bare::library(), some(iterations));

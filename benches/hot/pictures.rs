@@ -27,8 +27,8 @@ pub(crate) fn blocks(count: usize) -> Vec<AudioFrame> {
 
 fn rendered<T>(mut source: impl Source<T>, count: usize) -> Vec<T> {
     let mut items = Vec::with_capacity(count);
-    // Far in the future everything is due.
-    let mut cx = Cx::at(Timestamp::from_millis(60_000));
+    // Everything is due by then; what is later still would be left out as late.
+    let mut cx = Cx::at(Timestamp::from_millis(4000));
     while items.len() < count {
         if let Next::Item(item) = source.next(&mut cx).expect("a test source does not fail") {
             items.push(item);

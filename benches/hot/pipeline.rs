@@ -52,7 +52,7 @@ pub(crate) fn measure(rounds: u32) -> io::Result<()> {
 /// Pictures → VP8 → packets → nowhere, on one thread and a clock that leaps; the demo's stages, and its links.
 pub(crate) fn whole(pictures: &[VideoFrame]) -> Pipeline {
     let mut pipeline = Pipeline::in_virtual_time("bench", Utc::default());
-    let mut all = pictures.to_vec().into_iter().enumerate();
+    let mut all = (0..).zip(pictures.to_vec());
     let source = pipeline.source("pictures", move |_: &mut Cx| -> Result<Next<VideoFrame>> {
         let Some((number, picture)) = all.next() else { return Ok(Next::End) };
         Ok(Next::Item(numbered(&picture, number)))

@@ -36,7 +36,7 @@ pub(crate) fn measure(record: &mut Record, rounds: u32, case: &str, subjects: &m
     let count = subjects.len();
     for round in 1..=rounds {
         for place in 0..count {
-            let subject = &mut subjects[(round as usize + place) % count];
+            let subject = &mut subjects[(round as usize - 1 + place) % count];
             for (metric, value) in (subject.turn)() {
                 record.row(round, case, subject.name, metric, value)?;
             }

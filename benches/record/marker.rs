@@ -8,7 +8,7 @@
 //!
 //! | key | |
 //! |---|---|
-//! | `metrics` | the columns. `join_ms:p95` is the 95th percentile of all values instead of their median |
+//! | `metrics` | the columns. `join_ms:p95` is the 95th percentile of all values, and not compared; `:p50` the median, not compared |
 //! | `cases`, `subjects` | only these, in this order; all of the file by default |
 //! | `baseline` | the subject that the others are compared with, round by round |
 //! | `show` | how: `ratio` (default), `difference`, `both` |

@@ -148,7 +148,9 @@ fn figures(
                 continue;
             }
             let compared: Vec<f64> = pairs.iter().copied().map(how).collect();
-            cells.push(match median(&compared).filter(|_| subject != baseline) {
+            // Nothing compares with a baseline of zero.
+            let shown = subject != baseline && compared.iter().all(|value| value.is_finite());
+            cells.push(match median(&compared).filter(|_| shown) {
                 Some(found) => {
                     if compared.len() < least.0 {
                         *least = (compared.len(), found.sure);
@@ -194,7 +196,11 @@ fn source(marker: &Marker, measurements: &Measurements, link: &str, (pairs, sure
 
 fn title(column: &Column) -> String {
     let name = spaced(&column.metric);
-    column.percentile.map_or(name.clone(), |percent| format!("{name}, p{percent}"))
+    let name = name.strip_suffix(" us").map_or(name.clone(), |what| format!("{what} µs"));
+    match column.percentile {
+        None | Some(50.0) => name,
+        Some(percent) => format!("{name}, p{percent}"),
+    }
 }
 
 fn spaced(name: &str) -> String {
@@ -266,6 +272,15 @@ mod tests {
         }
         let open = made("<!-- table latency: metrics=p50_ms -->\n").unwrap_err();
         assert_eq!(open, "1: no `<!-- /table -->` below");
+    }
+
+    #[test]
+    fn nothing_is_compared_with_zero_or_where_a_percentile_is_asked_for() {
+        let rows = "1,c,ours,allocations_us,2\n1,c,rival,allocations_us,0\n";
+        let text = "<!-- table a: baseline=rival metrics=allocations_us,allocations_us:p50 -->\n<!-- /table -->\n";
+        let page = page(text, |_| Ok((Measurements::parse(rows)?, "a.csv".into()))).unwrap();
+        assert!(page.contains("| subject | allocations µs | ÷ rival | allocations µs |"), "{page}");
+        assert!(page.contains("| ours | 2 |  | 2 |"), "{page}");
     }
 
     #[test]
