@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 const OFFER: &str = include_str!("../seeds/sdp/viewer.sdp");
 /// After so many fragments the session is a new one: what it takes in all is bounded elsewhere.
-const PER_SESSION: u32 = 100;
+const PER_SESSION: u32 = 50;
 
 struct Open {
     site: Site,

@@ -22,14 +22,16 @@ fuzz_target!(|data: &[u8]| {
         for text in parts(data).take(MOST) {
             let Some(request) = request(text, &session, &tag) else { continue };
             let response = ask(&site.routes, request).await;
-            let header = |name: &str| response.headers().get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+            let header =
+                |name: &str| response.headers().get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()));
             if let Some(location) = header("location") {
                 (session, tag) = (location, header("etag").expect("a session has a tag"));
             }
             let status = response.status().as_u16();
             let problem = header("content-type").as_deref() == Some("application/problem+json");
             let body = body(response).await;
-            if problem {
+            // An answer to HEAD has none.
+            if problem && !body.is_empty() {
                 let text = std::str::from_utf8(&body).expect("problems are text");
                 assert!(text.starts_with('{') && text.ends_with("}\n") && text.contains("\"detail\":"), "{text}");
             }
