@@ -115,9 +115,7 @@ fn measure(options: &Options) -> Result<()> {
             let pause = pause((options.seed, join));
             let said: Value = tab.value(&format!("viewer.join('/whep', {pause})")).await?;
             let value = millis(&said, "decoded")?;
-            for (step, metric) in
-                [("answer", "answer_ms"), ("connected", "connected_ms"), ("decoded", "picture_ms")]
-            {
+            for (step, metric) in [("answer", "answer_ms"), ("connected", "connected_ms"), ("decoded", "picture_ms")] {
                 let value = millis(&said, step)?;
                 record.row(join, "640x360", "chromium", metric, value).map_err(at("the file"))?;
             }
