@@ -25,6 +25,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bell;
 mod connection;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -85,7 +86,7 @@ impl Backend for WebRtcRs {
 
     fn open(&self, options: PeerOptions, events: EventSender) -> Result<Box<dyn BackendPeer>> {
         let (sender, commands) = mpsc::unbounded_channel();
-        self.0.spawn(peer::run(options, events, commands))?;
+        self.0.spawn(|bell| peer::run(options, events, commands, bell))?;
         Ok(Box::new(Commands(sender)))
     }
 }

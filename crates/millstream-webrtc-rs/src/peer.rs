@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout, timeout_at};
 use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState};
 
+use crate::bell::Bell;
 use crate::handler::Signal;
 use crate::reports::Streams;
 use crate::runtime::{Caught, PeerRuntime};
@@ -27,13 +28,19 @@ const CONNECT: Duration = Duration::from_secs(15);
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// Runs a peer until it is closed or fails; then nothing of it is left.
-pub(crate) async fn run(options: PeerOptions, events: EventSender, mut commands: UnboundedReceiver<Command>) {
+pub(crate) async fn run(
+    options: PeerOptions,
+    events: EventSender,
+    mut commands: UnboundedReceiver<Command>,
+    bell: Bell,
+) {
     let (signals, heard) = unbounded_channel();
     let runtime = PeerRuntime::new(signals.clone());
     let task = Task {
         options,
         events: events.clone(),
         runtime: Arc::clone(&runtime),
+        bell,
         signals,
         streams: Streams::default(),
         tracks: Vec::new(),
@@ -73,6 +80,8 @@ struct Task {
     options: PeerOptions,
     events: EventSender,
     runtime: Arc<PeerRuntime>,
+    /// Of the thread this runs on.
+    bell: Bell,
     signals: UnboundedSender<Signal>,
     streams: Streams,
     tracks: Vec<Track>,
@@ -227,7 +236,8 @@ impl Task {
             if let Some(feed) = track.feed.take() {
                 feed.open();
                 let (local, stream) = (Arc::clone(&track.local), Arc::clone(&track.stream));
-                self.runtime.run(track::send(feed, local, stream, negotiated, self.options.clock.clone()));
+                let (bell, clock) = (self.bell.clone(), self.options.clock.clone());
+                self.runtime.run(track::send(feed, bell, local, stream, negotiated, clock));
             }
         }
     }

@@ -1,8 +1,10 @@
 //! One track of one peer: headers are written, payloads are shared.
 
 use std::collections::hash_map::RandomState;
+use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::rtp_transceiver::RtpSender;
 
+use crate::bell::Bell;
 use crate::connection::{self, ABS_CAPTURE_TIME, PLAYOUT_DELAY};
 use crate::reports::Stream;
 
@@ -86,13 +89,21 @@ impl Negotiated {
 /// Sends the frames of `feed` until it ends or the connection does.
 pub(crate) async fn send(
     mut feed: Feed,
+    bell: Bell,
     local: Arc<TrackLocalStaticRTP>,
     stream: Arc<Stream>,
     to: Negotiated,
     clock: Clock,
 ) {
     let mut stamped: Option<Timestamp> = None;
-    while let Some(Frame { sequence, packets }) = feed.next().await {
+    let mut cord = None;
+    while let Some(Frame { sequence, packets }) = poll_fn(|cx| {
+        // The waker of a task is the same for as long as it lives.
+        let cord = cord.get_or_insert_with(|| bell.cord(cx.waker()));
+        feed.poll_next(&mut Context::from_waker(cord))
+    })
+    .await
+    {
         let Some(first) = packets.headers.first() else { continue };
         stream.captured(first.timestamp, packets.time);
         let due = packets.codec.media == Media::Video
