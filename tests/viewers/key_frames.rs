@@ -123,14 +123,27 @@ fn what_a_viewer_can_take_is_told_to_whoever_listens() {
         });
         let viewer = viewer.await.expect("they agree");
         assert!(viewer.sees(|log| log.connected).await, "it connects");
-        viewer.rtcp(|ssrc| {
-            Box::new(ReceiverEstimatedMaximumBitrate { sender_ssrc: 1, bitrate: 512_000.0, ssrcs: vec![ssrc] })
-        });
         let told = async {
             loop {
                 if let PeerEvent::BitrateEstimate(rate) = events.next().await.expect("events go on") {
                     return rate.bps();
                 }
+            }
+        };
+        // What comes before the other side has its keys is lost: it is said again, as browsers do.
+        let saying = async {
+            let mut again = tokio::time::interval(Duration::from_millis(200));
+            loop {
+                again.tick().await;
+                viewer.rtcp(|ssrc| {
+                    Box::new(ReceiverEstimatedMaximumBitrate { sender_ssrc: 1, bitrate: 512_000.0, ssrcs: vec![ssrc] })
+                });
+            }
+        };
+        let told = async {
+            tokio::select! {
+                rate = told => rate,
+                () = saying => unreachable!("it is said again and again"),
             }
         };
         assert_eq!(timeout(DEADLINE, told).await.expect("told in time"), 512_000);

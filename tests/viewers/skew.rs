@@ -1,4 +1,8 @@
 //! The flash and the beep in Chromium: how far apart they are seen and heard.
+//!
+//! Told by playout-delay 0/0 to show a picture at once, Chromium does not hold it back for the sound, which its
+//! buffer holds for 33 ms on a calm machine and 70 ms on a busy one: the flash is then 44 or 75 to 97 ms ahead. With a
+//! maximum of 100 ms it holds pictures for 35 ms, and the flash is 29 ms ahead (measured, Chromium 156, loopback).
 
 use serde::Deserialize;
 

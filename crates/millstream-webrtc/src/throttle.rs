@@ -25,7 +25,8 @@ impl Throttle {
     /// the wish for it, or an encoder that is late once would give three within a second.
     pub(crate) fn satisfied(&mut self, now: Timestamp) {
         self.wanted = false;
-        self.asked = Some(now);
+        // The one that a stream starts with was not asked for: whoever comes then need not wait.
+        self.asked = self.asked.map(|_| now);
     }
 
     /// Whether to ask for one now.
