@@ -151,10 +151,17 @@ impl Connection {
                 }
                 got = self.socket.recv_from(&mut buffer) => {
                     let mut got = got;
-                    // What is there already is taken at once; a few at a time, so that commands are heard.
-                    for _ in 0..32 {
-                        let Ok((length, from)) = got else { break };
+                    // What is there already is taken at once; a few at a time, so that commands are heard. The
+                    // crate has its keys only when it was asked what is next: media right behind the
+                    // handshake's last flight would be lost.
+                    let most = if self.shared.lock().connected { 32 } else { 1 };
+                    let mut taken = 0;
+                    while let Ok((length, from)) = got {
                         self.read(&buffer[..length], from);
+                        taken += 1;
+                        if taken == most {
+                            break;
+                        }
                         got = self.socket.try_recv_from(&mut buffer);
                     }
                 }
