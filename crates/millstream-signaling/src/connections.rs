@@ -1,6 +1,7 @@
 //! Connections within bounds: so many at once, and none that keeps its request for itself.
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// How many connections are served at once. A page takes one or two, and only while it asks; whoever
@@ -18,6 +20,9 @@ use tokio_rustls::TlsAcceptor;
 const AT_ONCE: usize = 256;
 /// How long the head of a request, or a TLS handshake, may take, and how long a connection may wait for its next one.
 const HEAD: Duration = Duration::from_secs(10);
+/// How long a connection lasts; whoever comes back opens another. So nobody who does not read what it
+/// asked for keeps a place.
+const LIFE: Duration = Duration::from_secs(60);
 /// After an error of `accept`, descriptors may have run out: others get time to give some back.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -30,7 +35,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, route
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!("no connection could be taken: {error}");
-                let _ = tokio::time::timeout(BREATH, std::future::pending::<()>()).await;
+                let _ = timeout(BREATH, std::future::pending::<()>()).await;
                 continue;
             }
         };
@@ -53,7 +58,7 @@ async fn speak(
     // An answer that is ready does not wait for more to send.
     stream.set_nodelay(true)?;
     let Some(tls) = tls else { return Ok(answer(stream, service).await?) };
-    let stream = tokio::time::timeout(HEAD, tls.accept(stream)).await??;
+    let stream = timeout(HEAD, tls.accept(stream)).await??;
     Ok(answer(stream, service).await?)
 }
 
@@ -61,11 +66,17 @@ async fn answer<S>(stream: S, service: TowerToHyperService<Router>) -> hyper::Re
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    if let Ok(ended) = timeout(LIFE, connection.as_mut()).await {
+        return ended;
+    }
+    // The request that is under way is answered.
+    connection.as_mut().graceful_shutdown();
+    timeout(HEAD, connection).await.unwrap_or(Ok(()))
 }
 
 #[cfg(test)]
@@ -73,6 +84,19 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_what_it_asked_for_is_hung_up_on() {
+        let routes = Router::new().route("/", axum::routing::get(|| async { [b'x'; 4096] }));
+        let (mut deaf, here) = tokio::io::duplex(1024);
+        deaf.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+        let start = tokio::time::Instant::now();
+        answer(here, TowerToHyperService::new(routes)).await.unwrap();
+        assert_eq!(start.elapsed(), LIFE + HEAD);
+        let mut rest = Vec::new();
+        deaf.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest.len(), 1024, "what fits, and no more");
+    }
 
     // Time is tokio's and stands still until everybody waits: the ten seconds pass at once.
     #[tokio::test(start_paused = true)]

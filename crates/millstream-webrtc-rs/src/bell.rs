@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Wake, Waker};
 
 /// One thread's list of tasks to be woken. Cloning gives another handle.
@@ -23,14 +23,14 @@ struct Rung {
 impl Bell {
     /// A waker for `task`, which is one of the thread that [`serve`](Bell::serve)s this bell.
     pub(crate) fn cord(&self, task: &Waker) -> Waker {
-        Arc::new(Cord { bell: self.clone(), task: task.clone(), pulled: AtomicBool::new(false) }).into()
+        Arc::new(Cord { rung: Arc::downgrade(&self.0), task: task.clone(), pulled: AtomicBool::new(false) }).into()
     }
 
     /// Wakes whose cords are pulled, for ever. Runs on the thread that hosts them.
     pub(crate) async fn serve(&self) {
         let mut cords = Vec::new();
         poll_fn(|cx| {
-            let mut rung = self.lock();
+            let mut rung = lock(&self.0);
             // Two lists take turns, so that neither is allocated anew.
             std::mem::swap(&mut rung.cords, &mut cords);
             if !rung.thread.as_ref().is_some_and(|thread| thread.will_wake(cx.waker())) {
@@ -45,15 +45,12 @@ impl Bell {
         })
         .await;
     }
-
-    fn lock(&self) -> MutexGuard<'_, Rung> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[derive(Debug)]
 struct Cord {
-    bell: Bell,
+    /// A list that nobody serves any more keeps nothing alive, nor is kept by what is left on it.
+    rung: Weak<Mutex<Rung>>,
     task: Waker,
     /// It is on the list.
     pulled: AtomicBool,
@@ -68,7 +65,9 @@ impl Wake for Cord {
         if self.pulled.swap(true, Ordering::AcqRel) {
             return;
         }
-        let mut rung = self.bell.lock();
+        // Without its thread there is nobody to wake.
+        let Some(list) = self.rung.upgrade() else { return };
+        let mut rung = lock(&list);
         rung.cords.push(Arc::clone(self));
         // Whoever is on the list already has rung.
         let thread = if rung.cords.len() == 1 { rung.thread.clone() } else { None };
@@ -77,6 +76,10 @@ impl Wake for Cord {
             thread.wake();
         }
     }
+}
+
+fn lock(rung: &Mutex<Rung>) -> MutexGuard<'_, Rung> {
+    rung.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -119,6 +122,16 @@ mod tests {
             assert!(serving.as_mut().poll(&mut cx).is_pending());
             assert_eq!(tasks.each_ref().map(|task| task.take()), [1, 1, 1]);
         }
+    }
+
+    #[test]
+    fn what_is_left_on_the_list_keeps_no_bell() {
+        let (task, bell) = (Arc::<Count>::default(), Bell::default());
+        let cord = bell.cord(&task.clone().into());
+        cord.wake_by_ref();
+        drop(bell);
+        cord.wake();
+        assert_eq!(Arc::strong_count(&task), 1, "nobody holds it any more");
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Rtcp {
         let senders = [VP8, OPUS].map(|codec| add(codec).expect("it can send")).into_iter().collect();
         let streams = Streams::default();
         for (ssrc, track) in (1..).zip(tracks.0.lock().expect("nobody panics with it").drain(..)) {
-            let stream = Stream::new(ssrc, track.codec.clock_rate, "fuzz".to_owned(), track.feedback.clone());
+            let stream = Stream::new(ssrc, &track.codec, "fuzz".to_owned(), track.feedback.clone());
             stream.captured(90_000, Timestamp::from_millis(1000));
             streams.add(Arc::new(stream));
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use millstream_core::units::Bitrate;
-use millstream_core::{Clock, Timestamp};
+use millstream_core::{Clock, Codec, Media, Timestamp};
 use millstream_webrtc::{Feedback, Reception};
 use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp;
@@ -34,6 +34,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Stream {
     pub(crate) ssrc: u32,
     rate: u32,
+    video: bool,
     cname: String,
     feedback: Feedback,
     /// The newest frame: its RTP timestamp and the moment it was captured.
@@ -41,8 +42,9 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(ssrc: u32, rate: u32, cname: String, feedback: Feedback) -> Stream {
-        Stream { ssrc, rate, cname, feedback, captured: Mutex::default() }
+    pub(crate) fn new(ssrc: u32, codec: &Codec, cname: String, feedback: Feedback) -> Stream {
+        let (rate, video) = (codec.clock_rate, codec.media == Media::Video);
+        Stream { ssrc, rate, video, cname, feedback, captured: Mutex::default() }
     }
 
     /// Notes that what was captured at `time` has the RTP timestamp `ticks`.
@@ -144,8 +146,10 @@ impl Reports {
         } else if let Some(request) = any.downcast_ref::<FullIntraRequest>() {
             request.fir.iter().for_each(|entry| self.of(entry.ssrc, Feedback::key_frame_wanted));
         } else if let Some(estimate) = any.downcast_ref::<ReceiverEstimatedMaximumBitrate>() {
-            // It is one for the whole transport, whichever streams it lists.
-            let stream = lock(&self.streams.0).first().cloned();
+            // It is one for the whole transport, whichever streams it lists; pictures are what can follow it.
+            let streams = lock(&self.streams.0);
+            let stream = streams.iter().find(|stream| stream.video).or(streams.first()).cloned();
+            drop(streams);
             if let Some(stream) = stream {
                 stream.feedback.bitrate_estimate(Bitrate::from_bps(estimate.bitrate as u64));
             }

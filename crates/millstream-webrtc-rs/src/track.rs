@@ -31,6 +31,8 @@ pub(crate) struct Track {
     pub(crate) codec: Codec,
     pub(crate) stream: Arc<Stream>,
     pub(crate) local: Arc<TrackLocalStaticRTP>,
+    /// The other side takes it, as far as its last description says.
+    pub(crate) taken: bool,
     pub(crate) sender: Option<Arc<dyn RtpSender>>,
     /// Gone once it runs.
     pub(crate) feed: Option<Feed>,
@@ -54,9 +56,9 @@ impl Track {
         let kind = connection::kind(codec.media);
         // The crate writes the stream's name into the description as the CNAME too.
         let media = MediaStreamTrack::new(name.clone(), id.clone(), id, kind, vec![encoding]);
-        let stream = Arc::new(Stream::new(ssrc, codec.clock_rate, name, feedback));
+        let stream = Arc::new(Stream::new(ssrc, &codec, name, feedback));
         let local = Arc::new(TrackLocalStaticRTP::new(media));
-        Track { codec, stream, local, sender: None, feed: Some(feed) }
+        Track { codec, stream, local, taken: false, sender: None, feed: Some(feed) }
     }
 }
 

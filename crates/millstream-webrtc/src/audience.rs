@@ -209,14 +209,13 @@ impl End {
         if self.codec.media != Media::Video || self.adapt == Adapt::None {
             return;
         }
-        let estimates: Vec<_> =
-            lock(&self.viewers).iter().filter_map(|viewer| viewer.statistics().bitrate_estimate).collect();
+        // Both are held until it is asked, so that the newest estimates are what is asked last.
+        let viewers = lock(&self.viewers);
         let mut wishes = lock(&self.wishes);
         // Before a runner has shown the way nothing flows that would be too much.
         let Some((upstream, _)) = wishes.way.clone() else { return };
-        let rate = wishes.limit.follow(estimates.into_iter());
-        drop(wishes);
-        if let Some(rate) = rate {
+        let estimates = viewers.iter().filter_map(|viewer| viewer.statistics().bitrate_estimate);
+        if let Some(rate) = wishes.limit.follow(estimates) {
             upstream.ask(Control::Bitrate(rate));
         }
     }

@@ -74,7 +74,9 @@ impl Access {
         if own || self.origins.allow(origin) {
             return Ok(());
         }
-        let detail = format!("pages of {origin} may not watch; to let them, add origins = [\"{origin}\"]");
+        // Pages without a name of their own (a file, a sandboxed frame) all call themselves "null".
+        let add = if origin.contains("://") { format!("[\"{origin}\"]") } else { "\"*\"".to_owned() };
+        let detail = format!("pages of {origin} may not watch; to let them, add origins = {add}");
         Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn routes(endpoint: Arc<Endpoint>, access: Access) -> Router {
     if !base.is_empty() {
         router = router.route(&base, page);
     }
-    let status = get(status).fallback(only_read).with_state(Arc::clone(&endpoint));
+    let status = get(status).options(about_status).fallback(only_read).with_state(Arc::clone(&endpoint));
     let guarded = Router::new()
         .route(&format!("{base}/status"), status)
         .merge(whep::routes(endpoint))
@@ -71,6 +71,11 @@ async fn page(html: String, policy: String) -> impl IntoResponse {
 async fn status(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
     let json = serde_json::to_string(&endpoint.status()).expect("numbers and words are JSON");
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], json)
+}
+
+/// What a browser asks before it lets another site read it.
+async fn about_status() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, whep::preflight("GET, HEAD, OPTIONS"))
 }
 
 async fn only_read() -> Problem {

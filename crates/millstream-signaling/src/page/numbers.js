@@ -54,11 +54,13 @@ function soundAge(pc) {
 
 // ---- Once a second ----
 
-let last = null, history = [], minute = [], ticks = 0, silence = 0, seconds = 0;
+let counted = null, last = null, history = [], minute = [], ticks = 0, silence = 0, seconds = 0;
 
 setInterval(async () => {
   const current = session;
   if (shown.state !== "playing" || current.over) return pause();
+  // A new session counts from nothing.
+  if (counted !== current) [counted, last, history, silence] = [current, null, [], 0];
   const now = await count(current.pc);
   if (shown.state !== "playing" || session !== current) return;
   const before = last ?? now;

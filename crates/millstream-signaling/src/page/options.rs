@@ -145,7 +145,7 @@ impl MaxViewers {
 }
 
 impl Default for MaxViewers {
-    /// About what one core serves at 1.5 Mbit/s each (`facts/media-systems.md`, section 8).
+    /// What a third of a core serves at 1.4 Mbit/s each (`docs/measurements/fanout.md`).
     fn default() -> MaxViewers {
         MaxViewers(100)
     }

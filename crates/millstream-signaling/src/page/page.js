@@ -5,7 +5,7 @@ const FIRST_RETRY_MS = 500, LAST_RETRY_MS = 5000;
 // A connection that does not come about in this time is given up.
 const CONNECT_MS = 12000;
 // A connection may falter so long before it is looked for anew, and that may take so long: the server
-// gives a viewer up that it has not heard for 9 s.
+// gives a viewer up that it has not heard for 7 s.
 const FALTER_MS = 800, RESTART_MS = 4000;
 // A page whose clock leaps by this much was stopped: a laptop that slept, a tab that was frozen.
 const ASLEEP_MS = 4000;
@@ -138,8 +138,11 @@ async function check(current) {
     await compareClocks(current);
   } catch (error) {
     if (current.over) return;
-    if (error instanceof Refused) return lose(current, "lost", undefined, 0);
-    fail(current, error);
+    // It does not know this session (any more), or wants to be asked by somebody who may.
+    if (error instanceof Refused && error.status === 404) return lose(current, "lost", undefined, 0);
+    if (error instanceof Refused && error.status === 401) return ask(current, error);
+    // A request that fails while the stream plays is the next one's business.
+    if (silence >= 2) fail(current, error);
   }
 }
 
@@ -165,9 +168,16 @@ for (const event of ["playing", "loadeddata"]) video.addEventListener(event, () 
 
 const KEPT = `millstream token ${location.pathname}`;
 
+// What a header cannot carry is no token either (RFC 6750, section 2.1): the server is asked with a wrong one, and
+// refuses, so that a person is asked again.
 function token() {
   const linked = /[#&]token=([^&]+)/.exec(location.hash);
-  return linked ? decodeURIComponent(linked[1]) : sessionStorage.getItem(KEPT);
+  const given = linked ? decoded(linked[1]) : sessionStorage.getItem(KEPT);
+  return given === null || /^[-\w.~+/]+=*$/.test(given) ? given : "?";
+}
+
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
 }
 
 function ask(current, error) {

@@ -27,6 +27,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> R
     let mut read = Vec::new();
     let whole = tokio::time::timeout(PATIENCE, async {
         while let Some(chunk) = chunk(&mut body).await {
+            let chunk = chunk.map_err(|_| broken())?;
             if read.len() + chunk.len() > limit {
                 return Err(too_long(limit));
             }
@@ -47,12 +48,16 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> R
     }
 }
 
-/// The next piece; `None` at the end. A connection that breaks ends the body: its answer reaches nobody.
-async fn chunk(body: &mut Body) -> Option<Bytes> {
+/// The next piece; `None` at the end.
+async fn chunk(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
     loop {
-        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?.ok()?;
-        if let Ok(data) = frame.into_data() {
-            return Some(data);
+        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await? {
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Some(Ok(data));
+                }
+            }
+            Err(error) => return Some(Err(error)),
         }
     }
 }
@@ -60,13 +65,17 @@ async fn chunk(body: &mut Body) -> Option<Bytes> {
 fn discard(mut body: Body) {
     tokio::spawn(tokio::time::timeout(DISCARD.1, async move {
         let mut left = DISCARD.0;
-        while let Some(chunk) = chunk(&mut body).await {
+        while let Some(Ok(chunk)) = chunk(&mut body).await {
             left = match left.checked_sub(chunk.len()) {
                 Some(left) => left,
                 None => return,
             };
         }
     }));
+}
+
+fn broken() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "the body breaks off or is no HTTP; send it again")
 }
 
 fn too_long(limit: usize) -> Problem {

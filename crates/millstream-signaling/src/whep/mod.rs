@@ -157,7 +157,7 @@ async fn about_report() -> impl IntoResponse {
 }
 
 /// What a browser asks before it lets a player of another origin in.
-fn preflight(methods: &'static str) -> [(HeaderName, &'static str); 4] {
+pub(crate) fn preflight(methods: &'static str) -> [(HeaderName, &'static str); 4] {
     [
         (header::ALLOW, methods),
         (header::ACCESS_CONTROL_ALLOW_METHODS, methods),

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 /// How long a viewer that opened a session may take to connect.
 const CONNECTING: Duration = Duration::from_secs(15);
 /// How long a viewer that was connected may be without a connection before its place goes to
-/// somebody else. Its engine hears nothing for 5 s before it says so: it is gone within 10 s.
+/// somebody else. Its engine says so after 3 s without a word: it is gone after 7 s.
 const LOST: Duration = Duration::from_secs(4);
 
 /// Returns once the viewer that `state` is about will not come back. Each ICE restart, which rings

@@ -50,8 +50,9 @@ impl Task {
 
     pub(super) async fn set_remote(&mut self, Description { kind, sdp }: Description) -> Result<()> {
         let mut any = self.tracks.is_empty();
-        for track in &self.tracks {
-            any |= sdp::takes(&sdp, &track.codec)?;
+        for track in &mut self.tracks {
+            track.taken = sdp::takes(&sdp, &track.codec)?;
+            any |= track.taken;
         }
         let ufrag = sdp::ufrag(&sdp).map(str::to_owned);
         let (what, description) = match kind {
@@ -59,14 +60,15 @@ impl Task {
             DescriptionKind::Answer => ("read the answer", RTCSessionDescription::answer(sdp)),
             DescriptionKind::ProvisionalAnswer => ("read the answer", RTCSessionDescription::pranswer(sdp)),
         };
-        let description = description.map_err(refused(what))?;
+        let unreadable = |error| Error::bad_item(format!("cannot {what}")).caused_by(error);
+        let description = description.map_err(unreadable)?;
         if !any {
             return Err(Error::config(
                 "the other side has no section for any of the tracks; it has to offer to receive",
             ));
         }
         let connection = self.connection().await?;
-        connection.set_remote_description(description).await.map_err(refused(what))?;
+        connection.set_remote_description(description).await.map_err(unreadable)?;
         // Another user fragment is an ICE restart (RFC 8445, section 9): this side gathers anew.
         if self.remote_ufrag.is_some() && self.remote_ufrag != ufrag && kind == DescriptionKind::Offer {
             self.gathered = false;
@@ -126,7 +128,8 @@ impl Task {
             self.start_tracks().await;
         } else if both {
             self.deadline = Some(Instant::now() + CONNECT);
-            self.tracks.iter().filter_map(|track| track.feed.as_ref()).for_each(Feed::prepare);
+            let taken = self.tracks.iter().filter(|track| track.taken);
+            taken.filter_map(|track| track.feed.as_ref()).for_each(Feed::prepare);
         }
     }
 
