@@ -58,8 +58,9 @@ impl Sampler {
             }
         };
         let empty = timeout(EMPTY, empty).await.ok().map(|()| start.elapsed());
-        // The connections over which it was asked are closed a moment after they are answered.
-        rest(Duration::from_secs(2)).await;
+        // The connections over which it was asked are closed a moment after they are answered, and a request
+        // that nobody finishes is hung up on after 10 s.
+        rest(Duration::from_secs(12)).await;
         self.take().await.ok().and(empty)
     }
 }

@@ -12,7 +12,7 @@ use crate::show::{Show, turn};
 /// So many pairs are enough for a median.
 const PAIRS: usize = 12;
 /// A busy machine may tear them apart for a while.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 5;
 
 /// A flash and the beep that belongs to it.
 #[derive(Clone, Copy, Debug, Deserialize)]
