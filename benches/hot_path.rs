@@ -2,45 +2,31 @@
 //!
 //! Run with `cargo bench --bench hot_path`.
 
+#[path = "hot/pictures.rs"]
+mod pictures;
+
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use millstream::core::{
-    AudioFrame, Bytes, Cx, EncodedFrame, Layer, Next, Out, Role, Source, Stage, Timestamp, VP8, VideoFrame,
-};
-use millstream::stages::{test_audio, test_audio::TestAudio, test_video, test_video::TestVideo};
+use millstream::core::{Bytes, EncodedFrame, Layer, Out, Role, Stage, Timestamp, VP8};
 use millstream::{opus, rtp, vpx};
-
-/// The first `count` items of a source, made beforehand.
-fn rendered<T>(mut source: impl Source<T>, count: usize) -> Vec<T> {
-    let mut items = Vec::with_capacity(count);
-    // Far in the future everything is due.
-    let mut cx = Cx::at(Timestamp::from_millis(4_000));
-    while items.len() < count {
-        if let Next::Item(item) = source.next(&mut cx).expect("a test source does not fail") {
-            items.push(item);
-        }
-    }
-    items
-}
 
 fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
-    let pictures: Vec<VideoFrame> = rendered(TestVideo::new(test_video::Options::default()).expect("options"), 60);
+    let rendered = pictures::pictures(60);
     group.bench_function("vp8, 1280x720, one thread", |bench| {
         let mut encoder = vpx::Encoder::new(vpx::Options::default()).expect("libvpx is here");
         let mut out = Out::at(Timestamp::ZERO);
         let mut count = 0;
         bench.iter(|| {
-            let mut picture = pictures[count % pictures.len()].clone();
-            picture.time = Timestamp::ZERO + Duration::from_nanos(33_333_333 * count as u64);
+            let picture = pictures::numbered(&rendered[count % rendered.len()], count);
             count += 1;
             encoder.process(picture, &mut out).expect("a good picture");
             black_box(out.items().pop_front())
         });
     });
-    let blocks: Vec<AudioFrame> = rendered(TestAudio::new(test_audio::Options::default()).expect("options"), 300);
+    let blocks = pictures::blocks(300);
     group.bench_function("opus, 10 ms of stereo", |bench| {
         let mut encoder = opus::Encoder::new(opus::Options::default());
         let mut out = Out::at(Timestamp::ZERO);

@@ -15,12 +15,7 @@ use crate::tally::{Kind, Tally};
 pub(crate) async fn stall(page: SocketAddr, tally: Tally, seed: u64) {
     let mut chance = Chance::new(seed ^ 0x51);
     loop {
-        let Ok(viewer) = Viewer::join(page).await else {
-            tally.note(|counts| counts.refused += 1);
-            rest(Duration::from_secs(1)).await;
-            continue;
-        };
-        tally.joined(Kind::Other, &viewer);
+        let viewer = join(page, &tally).await;
         while viewer.log(|log| log.ended.is_none()) {
             rest(Duration::from_secs_f64(3.0 + 9.0 * chance.share())).await;
             let long = chance.share() < 0.1;
@@ -36,17 +31,24 @@ pub(crate) async fn stall(page: SocketAddr, tally: Tally, seed: u64) {
     }
 }
 
+/// Joins, however often it takes.
+async fn join(page: SocketAddr, tally: &Tally) -> Viewer {
+    loop {
+        if let Ok(viewer) = Viewer::join(page).await {
+            tally.joined(Kind::Other, &viewer);
+            return viewer;
+        }
+        tally.note(|counts| counts.refused += 1);
+        rest(Duration::from_secs(1)).await;
+    }
+}
+
 /// A viewer that floods: wishes for key frames, datagrams of garbage on its own connection and from
 /// a stranger, and requests that are none.
 pub(crate) async fn flood(page: SocketAddr, tally: Tally, seed: u64) {
     let mut chance = Chance::new(seed ^ 0xf1);
     loop {
-        let Ok(viewer) = Viewer::join(page).await else {
-            tally.note(|counts| counts.refused += 1);
-            rest(Duration::from_secs(1)).await;
-            continue;
-        };
-        tally.joined(Kind::Other, &viewer);
+        let viewer = join(page, &tally).await;
         viewer.sees(|log| log.frames > 0 || log.ended.is_some()).await;
         for _ in 0..10 {
             for _ in 0..100 {
