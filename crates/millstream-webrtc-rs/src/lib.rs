@@ -38,6 +38,7 @@ mod reports;
 mod runtime;
 mod sdp;
 mod shard;
+mod timer;
 mod track;
 
 use std::sync::Arc;

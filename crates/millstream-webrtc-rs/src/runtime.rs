@@ -18,6 +18,7 @@ use webrtc::runtime::{
 };
 
 use crate::handler::Signal;
+use crate::timer::Timer;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -25,11 +26,12 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) struct PeerRuntime {
     tasks: Mutex<Vec<AbortHandle>>,
     signals: UnboundedSender<Signal>,
+    timer: Timer,
 }
 
 impl PeerRuntime {
     pub(crate) fn new(signals: UnboundedSender<Signal>) -> Arc<PeerRuntime> {
-        Arc::new(PeerRuntime { tasks: Mutex::default(), signals })
+        Arc::new(PeerRuntime { tasks: Mutex::default(), signals, timer: Timer::default() })
     }
 
     /// Runs `task` until it ends or the peer does.
@@ -97,7 +99,7 @@ impl Runtime for PeerRuntime {
         TokioRuntime.resolve_host(host)
     }
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        TokioRuntime.sleep(duration)
+        self.timer.sleep(duration)
     }
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
         TokioRuntime.interval(period)

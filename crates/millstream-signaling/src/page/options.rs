@@ -29,7 +29,7 @@ pub struct Options {
     pub token: Option<Token>,
     /// Whether whoever reaches the port may watch without a token, beyond loopback as well.
     pub open_to_all: bool,
-    /// Other web sites whose players may watch, such as ["https://player.example"], or "*" for all.
+    /// Other web sites whose players may watch, such as `["https://player.example"]`, or "*" for all.
     /// None if not given: then the page itself may, and players that are no web pages.
     pub origins: Origins,
     /// A PEM file with the certificate for HTTPS, the server's own before those that signed it.
