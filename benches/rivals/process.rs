@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use serde_json::Value;
 
@@ -14,7 +16,7 @@ pub(crate) struct Process {
     name: String,
     child: Child,
     input: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: mpsc::Receiver<std::io::Result<String>>,
 }
 
 impl Process {
@@ -27,7 +29,11 @@ impl Process {
             .map_err(at(format!("{name} cannot be started")))?;
         ended::note(child.id());
         let (input, output) = (child.stdin.take(), child.stdout.take().expect("it is piped"));
-        Ok(Process { name: name.into(), child, input, lines: BufReader::new(output).lines() })
+        // What it says is taken at once: a program that finds its pipe full would stand still in the midst of
+        // what is measured. The thread ends with what it reads.
+        let (line, lines) = mpsc::channel();
+        thread::spawn(move || BufReader::new(output).lines().try_for_each(|read| line.send(read)));
+        Ok(Process { name: name.into(), child, input, lines })
     }
 
     /// Tells it a line.
@@ -39,7 +45,7 @@ impl Process {
     /// The next line it says.
     pub(crate) fn hear(&mut self) -> Result<Value> {
         let name = &self.name;
-        let line = self.lines.next().ok_or_else(|| format!("{name} has ended; what it said stands above"))?;
+        let line = self.lines.recv().map_err(|_| format!("{name} has ended; what it said stands above"))?;
         let line = line.map_err(at(name))?;
         serde_json::from_str(&line).map_err(at(format!("{name} said `{line}`")))
     }

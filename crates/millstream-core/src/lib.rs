@@ -47,9 +47,11 @@
 #![forbid(unsafe_code)]
 
 mod audio;
+mod constraint;
 mod control;
 mod cx;
 pub mod descriptor;
+pub mod device;
 mod encoded;
 pub mod error;
 mod format;
@@ -69,6 +71,7 @@ pub mod worker;
 
 pub use audio::{AudioFrame, samples_to_time};
 pub use bytes::Bytes;
+pub use constraint::Constraint;
 pub use control::{Control, Layers, Upstream, Wishes};
 pub use cx::{Cx, Out, Run};
 pub use descriptor::{Descriptor, Joined};

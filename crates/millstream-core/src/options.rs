@@ -73,17 +73,14 @@ pub fn read<T: DeserializeOwned>(mut table: Table) -> Result<T, Vec<Problem>> {
                 return Err(problems);
             }
             Err((key, fault)) => {
-                let key = match &fault {
-                    Fault::Unknown(key, _) => key.clone(),
-                    _ => key,
-                };
                 if table.remove(&key).is_none() {
                     problems.push(Problem::BadValue { key, message: fault.to_string() });
                     return Err(problems);
                 }
                 removed.push(key.clone());
                 problems.push(match fault {
-                    Fault::Unknown(_, expected) => Problem::UnknownKey { key, expected },
+                    Fault::Unknown(unknown, expected) if unknown == key => Problem::UnknownKey { key, expected },
+                    // One of a table inside is a mistake in what this key has for a value.
                     other => Problem::BadValue { key, message: other.to_string() },
                 });
             }
@@ -113,7 +110,7 @@ enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Unknown(key, _) => write!(f, "unknown key `{key}`"),
+            Fault::Unknown(key, expected) => write!(f, "unknown key `{key}`, expected {}", list(expected)),
             Fault::Missing(key) => write!(f, "`{key}` is missing"),
             Fault::Other(message) => f.write_str(message),
         }

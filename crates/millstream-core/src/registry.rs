@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::descriptor::Descriptor;
+use crate::device::Devices;
 
 /// The stage types that a program knows.
 ///
@@ -11,6 +12,7 @@ use crate::descriptor::Descriptor;
 pub struct Registry {
     types: BTreeMap<&'static str, Descriptor>,
     missing: BTreeMap<&'static str, &'static str>,
+    devices: Vec<Devices>,
 }
 
 impl Registry {
@@ -41,6 +43,16 @@ impl Registry {
     /// The cargo feature that would bring the stage type `name`, if it was built without.
     pub fn missing_feature(&self, name: &str) -> Option<&'static str> {
         self.missing.get(name).copied()
+    }
+
+    /// Adds devices that a stage type opens, so that people can see which there are.
+    pub fn add_devices(&mut self, devices: Devices) {
+        self.devices.push(devices);
+    }
+
+    /// The devices of all stage types that open some, in the order they were added.
+    pub fn devices(&self) -> impl Iterator<Item = &Devices> {
+        self.devices.iter()
     }
 
     /// All stage types, by name.

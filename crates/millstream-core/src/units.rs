@@ -219,6 +219,12 @@ impl FrameRate {
     }
 }
 
+impl From<FrameRate> for f64 {
+    fn from(rate: FrameRate) -> f64 {
+        rate.as_f64()
+    }
+}
+
 impl Quantity for FrameRate {
     const EXPECTED: &'static str = "a frame rate such as 30, 29.97 or \"30000/1001\", more than 0 and at most 1000";
     fn parse(value: f64, unit: &str) -> Option<FrameRate> {
@@ -407,6 +413,12 @@ impl Pixels {
     /// How many.
     pub const fn get(self) -> u32 {
         self.0
+    }
+}
+
+impl From<Pixels> for f64 {
+    fn from(pixels: Pixels) -> f64 {
+        f64::from(pixels.get())
     }
 }
 
