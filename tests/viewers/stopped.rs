@@ -13,7 +13,7 @@ use crate::show::{Show, turn};
 
 /// A busy machine may take longer once.
 const ATTEMPTS: u32 = 3;
-/// Of a queue, in frames (`millstream-webrtc`, `feed.rs`).
+/// Of a queue, in frames (`millstream-webrtc`, `queue.rs`).
 const BOUND: usize = 64;
 
 /// A picture that was shown in the browser.

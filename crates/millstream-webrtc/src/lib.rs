@@ -55,6 +55,7 @@ mod events;
 mod feed;
 mod options;
 mod peer;
+mod queue;
 mod reply;
 mod sender;
 mod statistics;

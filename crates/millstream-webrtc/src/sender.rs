@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use millstream_core::{Codec, Control, Cx, Error, Layers, Result, RtpPackets, Sink};
 
-use crate::feed::{Pushed, Queue};
+use crate::queue::{Pushed, Queue};
 use crate::{EventSender, Feed, Feedback, LocalTrack, PeerEvent, SenderStatistics, TrackStatistics};
 
 /// Names a track within its peer.
@@ -79,7 +79,7 @@ impl Sender {
 
     /// What it sent.
     pub fn statistics(&self) -> SenderStatistics {
-        self.0.queue.lock().counts
+        self.0.queue.counts()
     }
 
     /// How many frames wait for the engine now; packets, for sound. The queue is bounded.
@@ -146,14 +146,14 @@ pub(crate) enum Wish {
 impl Track {
     /// Tells the pipeline and the events that a frame to start from is needed.
     pub(crate) fn want_key_frame(&self) {
-        self.queue.lock().counts.key_frames_wanted += 1;
+        self.queue.count(|counts| counts.key_frames_wanted += 1);
         self.wanted.store(true, Ordering::Release);
         self.tell(Wish::KeyFrame);
         self.events.send(PeerEvent::KeyFrameWanted { track: self.id });
     }
 
     pub(crate) fn statistics(&self) -> TrackStatistics {
-        TrackStatistics { track: self.id, sender: self.queue.lock().counts }
+        TrackStatistics { track: self.id, sender: self.queue.counts() }
     }
 
     pub(crate) fn tell(&self, wish: Wish) {
