@@ -49,6 +49,10 @@ impl Access {
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<(), Problem> {
+        if headers.get_all(header::HOST).iter().nth(1).is_some() {
+            // Whoever stands in between may have gone by the other one (RFC 9112, section 3.2).
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "the request has two Host headers; send one"));
+        }
         self.check_host(host)?;
         if let Some(origin) = origin {
             self.check_origin(&origin.to_str().unwrap_or_default().to_ascii_lowercase(), host)?;

@@ -18,12 +18,17 @@ pub(super) enum Condition {
 impl Condition {
     /// What `headers` say.
     pub(super) fn of(headers: &HeaderMap) -> Condition {
-        let Some(value) = headers.get(header::IF_MATCH) else { return Condition::None };
-        let tags = value.to_str().unwrap_or_default();
+        // Several headers are one list (RFC 9110, section 5.3).
+        let values = headers.get_all(header::IF_MATCH).iter();
+        let values: Vec<&str> = values.map(|value| value.to_str().unwrap_or_default()).collect();
+        if values.is_empty() {
+            return Condition::None;
+        }
+        let tags = values.join(", ");
         if tags.split(',').any(|tag| matches!(tag.trim(), "*" | "\"*\"")) {
             return Condition::Any;
         }
-        Condition::Tags(tags.to_owned())
+        Condition::Tags(tags)
     }
 
     /// Refuses a request about another session than the one with `tag`. One that says nothing is

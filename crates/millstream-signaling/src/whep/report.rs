@@ -34,7 +34,7 @@ pub(super) struct Report {
     round_trip: Option<Measure>,
     /// The share of packets lost over the last seconds, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    loss: Option<Measure>,
+    loss: Option<Share>,
     /// How long packets wait to be played in order and evenly.
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter_buffer: Option<Measure>,
@@ -74,6 +74,20 @@ impl<'de> Deserialize<'de> for Measure {
     }
 }
 
+/// A number from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Share(f64);
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        if (0.0..=1.0).contains(&value) {
+            return Ok(Share(value));
+        }
+        Err(de::Error::custom(format!("expected a share from 0 to 1, found {value}")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +106,7 @@ mod tests {
             ("", "EOF"),
             ("[1, 2", "JSON object"),
             ("{\"latency\":-1}", "from 0 to 10^12"),
+            ("{\"loss\":1.01}", "from 0 to 1"),
             ("{\"latency\":1e999}", "out of range"),
             ("{\"latency\":NaN}", "cannot be read"),
             ("{\"latency\":\"1\"}", "expected f64"),

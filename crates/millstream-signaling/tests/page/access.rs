@@ -120,6 +120,8 @@ fn on_loopback_the_port_answers_to_this_machines_names_only() {
     let rebound = [SDP, ("Host", "evil.example:8080"), ("Origin", "http://evil.example:8080")];
     local.ask("POST", "/whep", &rebound, OFFER).is_problem(403, "answers to localhost, not to evil.example:8080");
     local.ask("GET", "/status", &[("Host", "evil.example")], "").is_problem(403, "answers to localhost");
+    let both = [("Host", "localhost"), ("Host", "evil.example")];
+    local.ask("GET", "/status", &both, "").is_problem(400, "two Host headers");
 
     let proxied = page(&[("origins", Value::List(vec![text("https://tv.example")]))]);
     let asked = [SDP, ("Host", "tv.example"), ("Origin", "https://tv.example")];

@@ -52,6 +52,7 @@ fn a_restart_that_cannot_be_leaves_the_session_as_it_is() {
     ask(&page, session, "\"other\"", "efgh").is_problem(412, "send its ETag");
     ask(&page, session, "*", "e").is_problem(400, "4 to 256");
     page.trickle(session, &[("If-Match", "*")], "a=ice-ufrag:efgh\r\n").is_problem(400, "send both");
+    assert_eq!(page.trickle(session, &[("If-Match", "\"other\""), ("If-Match", tag)], FRAGMENT).status, 204, "a list");
     assert_eq!(page.trickle(session, &[("If-Match", tag)], FRAGMENT).status, 204);
     assert_eq!(page.fake.steps(0).len(), 3, "the engine was not asked");
 }
