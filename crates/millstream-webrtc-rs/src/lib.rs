@@ -38,6 +38,7 @@ mod reports;
 mod runtime;
 mod sdp;
 mod shard;
+mod socket;
 mod timer;
 mod track;
 

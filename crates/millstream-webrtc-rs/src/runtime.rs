@@ -2,12 +2,12 @@
 //! none outlives the peer, and hears of a panic in one.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use webrtc::runtime::{
 };
 
 use crate::handler::Signal;
+use crate::socket::Socket;
 use crate::timer::Timer;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -27,18 +28,26 @@ pub(crate) struct PeerRuntime {
     tasks: Mutex<Vec<AbortHandle>>,
     signals: UnboundedSender<Signal>,
     timer: Timer,
+    sockets: Sockets,
 }
 
 impl PeerRuntime {
     pub(crate) fn new(signals: UnboundedSender<Signal>) -> Arc<PeerRuntime> {
-        Arc::new(PeerRuntime { tasks: Mutex::default(), signals, timer: Timer::default() })
+        Arc::new(PeerRuntime { tasks: Mutex::default(), signals, timer: Timer::default(), sockets: Sockets::default() })
     }
 
     /// Runs `task` until it ends or the peer does.
     pub(crate) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
-        let signals = self.signals.clone();
+        let (signals, sockets) = (self.signals.clone(), self.sockets.clone());
+        let mut task = Caught(Box::pin(task));
         let handle = tokio::spawn(async move {
-            if Caught(Box::pin(task)).await.is_err() {
+            let turn = poll_fn(|cx| {
+                let poll = Pin::new(&mut task).poll(cx);
+                // What it sent in this turn goes together.
+                sockets.flush(cx);
+                poll
+            });
+            if turn.await.is_err() {
                 let _ = signals.send(Signal::Panicked);
             }
         });
@@ -52,6 +61,26 @@ impl PeerRuntime {
     pub(crate) fn end(&self) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.drain(..).for_each(|task| task.abort());
+    }
+}
+
+/// The sockets of a peer, as long as they are open.
+#[derive(Clone, Debug, Default)]
+struct Sockets(Arc<Mutex<Vec<Weak<Socket>>>>);
+
+impl Sockets {
+    fn add(&self, socket: &Arc<Socket>) {
+        let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.push(Arc::downgrade(socket));
+    }
+
+    fn flush(&self, cx: &mut Context<'_>) {
+        let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that the kernel takes nothing for wakes this task, and is tried again then.
+        for socket in sockets.iter().filter_map(Weak::upgrade) {
+            let _ = socket.poll_flush(cx);
+        }
     }
 }
 
@@ -87,7 +116,9 @@ impl Runtime for PeerRuntime {
         Box::new(Task(self.run(future)))
     }
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        TokioRuntime.wrap_udp_socket(socket)
+        let socket = Arc::new(Socket::new(TokioRuntime.wrap_udp_socket(socket)?));
+        self.sockets.add(&socket);
+        Ok(socket)
     }
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
         TokioRuntime.wrap_tcp_listener(listener)
