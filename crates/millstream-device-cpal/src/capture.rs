@@ -179,6 +179,13 @@ impl Capture {
         Some(block)
     }
 
+    /// Forgets what waits and begins to listen.
+    pub(crate) fn begin(&mut self) {
+        while self.marks.pop().is_ok() {}
+        self.start_anew(self.taken);
+        self.leave_out();
+    }
+
     /// When the last block ended.
     pub(crate) fn end(&self) -> Timestamp {
         self.end

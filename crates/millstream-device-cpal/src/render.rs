@@ -179,6 +179,11 @@ impl Render {
         self.dropped
     }
 
+    /// How long `frames` frames of the device last, in microseconds.
+    pub(crate) fn in_micros(&self, frames: u64) -> u64 {
+        frames * 1_000_000 / u64::from(self.rate)
+    }
+
     /// Takes the next block.
     ///
     /// # Errors
