@@ -12,12 +12,12 @@ use millstream_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::blocks;
 use crate::capture::{self, Capture};
 use crate::keep::{self, Kept, News, Stream};
 use crate::list;
 use crate::stream;
 use crate::volume::{Ramp, Volume};
-use crate::{RATE, blocks};
 
 /// How often is looked whether a block is there. The callback wakes nobody: that may wait for a lock.
 const POLL: Duration = Duration::from_millis(4);
