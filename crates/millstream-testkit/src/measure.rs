@@ -20,6 +20,13 @@ pub fn tone(samples: &[f32], rate: u32, step: f64) -> f64 {
         .unwrap_or(0.0)
 }
 
+/// How many samples of a sine of `hz`, taken at `rate` per second, are not where the two before them say that they
+/// must be, by more than 0.02: a jump, a step, or a stretch that is missing.
+pub fn bends(samples: &[f32], rate: u32, hz: f64) -> usize {
+    let swing = 2.0 * (2.0 * std::f64::consts::PI * hz / f64::from(rate)).cos() as f32;
+    samples.windows(3).filter(|three| (three[2] - swing * three[1] + three[0]).abs() > 0.02).count()
+}
+
 /// The peak signal-to-noise ratio of two planes of the same size, in dB; infinite where they are equal.
 ///
 /// # Panics
@@ -39,6 +46,15 @@ mod tests {
         let samples: Vec<f32> = (0..4800).map(|n| 0.5 * (n as f32 * 0.057_595_87).sin()).collect();
         assert_eq!(tone(&samples, 48_000, 10.0), 440.0);
         assert!((strength(&samples, 48_000, 440.0) - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_missing_sample_is_a_bend_and_a_whole_sine_has_none() {
+        let sine = |n: usize| 0.5 * (n as f32 * 0.130_899_69).sin();
+        let whole: Vec<f32> = (0..4800).map(sine).collect();
+        assert_eq!(bends(&whole, 48_000, 1000.0), 0);
+        let torn: Vec<f32> = (0..4800).filter(|n| *n != 1001).map(sine).collect();
+        assert!((1..=2).contains(&bends(&torn, 48_000, 1000.0)));
     }
 
     #[test]

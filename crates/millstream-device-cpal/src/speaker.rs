@@ -1,0 +1,190 @@
+//! The sink `speaker`: plays sound on a device.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use millstream_core::device::{Choice, Device, Kind};
+use millstream_core::units::{Decibels, Span};
+use millstream_core::{Accepts, AudioFrame, Clock, Cx, Descriptor, Error, Format, Result, Sink, Worker};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::keep::{self, Kept, News, Stream};
+use crate::list;
+use crate::render::{self, Counts, Render};
+use crate::stream;
+use crate::volume::Volume;
+
+/// Options of `speaker`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// Which one: its id, or a part of its id or name that no other has. The default if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// How much sound waits before it is heard, 20 ms to 2 s: half in the device and half here. Less is heard
+    /// sooner, more survives a busier machine.
+    pub latency: Span,
+    /// How much louder, or quieter where it is below zero.
+    pub gain: Decibels,
+    /// Whether to play silence instead. The device stays open.
+    pub mute: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { device: None, latency: Span::from_millis(40), gain: Decibels::default(), mute: false }
+    }
+}
+
+/// Plays blocks of any rate and number of channels in the order of their capture.
+///
+/// How much waits is steered by resampling, so that the device's clock may differ from the one the sound was captured
+/// by. What is late or missing is silence, faded in and out. A device that is lost is opened again, by itself; until
+/// then sound is dropped and counted, and nobody waits for it.
+pub struct Speaker {
+    name: String,
+    kept: Kept<(Render, Arc<Counts>)>,
+    render: Option<(Render, Arc<Counts>)>,
+    counters: Counters,
+    volume: Volume,
+    latency: Duration,
+}
+
+/// What a speaker could not play as it came. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct Counters(Arc<Tally>);
+
+#[derive(Debug, Default)]
+struct Tally {
+    lost: AtomicU64,
+    dropped: AtomicU64,
+    underruns: AtomicU64,
+}
+
+impl Counters {
+    /// How often the device was lost.
+    pub fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// Milliseconds of sound that were dropped: because the device was lost, or because too much came at once.
+    pub fn dropped_ms(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed) / 1000
+    }
+
+    /// How often sound ran out, and silence was played instead.
+    pub fn underruns(&self) -> u64 {
+        self.0.underruns.load(Ordering::Relaxed)
+    }
+}
+
+impl Speaker {
+    /// Opens the device. `name` is the stage's, for the log, and `clock` the pipeline's.
+    ///
+    /// # Errors
+    /// A wrong configuration, or what is in the way of opening the device and what to do about it.
+    pub fn open(name: &str, options: Options, clock: &Clock) -> Result<Speaker> {
+        let Options { device, latency, gain, mute } = options;
+        let latency = latency.duration();
+        if !(Duration::from_millis(20)..=Duration::from_secs(2)).contains(&latency) {
+            return Err(Error::config(format!("`latency` is {latency:?}; a speaker has from 20 ms to 2 s")));
+        }
+        let volume = Volume::new(gain, mute);
+        let (loudness, ticks) = (volume.clone(), clock.clone());
+        let kept = keep::keep(name, clock.clone(), Kind::Speaker, device, move |found| {
+            let config = stream::native(found)?;
+            // The device has two periods waiting: half of the latency.
+            let frames = stream::period(&config, latency.as_millis() as u32 / 4);
+            let rate = config.sample_rate();
+            let waiting = (u64::from(rate) * latency.as_millis() as u64 / 1000) as usize;
+            let mut session = None;
+            let mouth = || {
+                let (render, mouth) =
+                    render::session(rate, config.channels(), frames as usize, waiting, loudness.clone());
+                session = Some((render, mouth.counts()));
+                mouth
+            };
+            let made = stream::play(found, &config, frames, &ticks, mouth)?;
+            let session = session.ok_or_else(|| Error::fatal("a stream without a session"))?;
+            Ok(Stream {
+                stream: made.stream,
+                health: made.health,
+                period: made.period,
+                what: crate::what(found),
+                session,
+            })
+        })?;
+        Ok(Speaker { name: name.to_owned(), kept, render: None, counters: Counters::default(), volume, latency })
+    }
+
+    /// Its gain and mute, to be changed while it runs.
+    pub fn volume(&self) -> Volume {
+        self.volume.clone()
+    }
+
+    /// What could not be played as it came.
+    pub fn counters(&self) -> Counters {
+        self.counters.clone()
+    }
+
+    fn hear(&mut self) -> Result<()> {
+        while let Some(news) = self.kept.news()? {
+            match news {
+                News::Opened(session) => self.render = Some(session),
+                News::Lost(why) => {
+                    self.render = None;
+                    self.counters.0.lost.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!("{}: {why}; sound is dropped until it is back", self.name);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sink<AudioFrame> for Speaker {
+    fn consume(&mut self, block: AudioFrame, _: &mut Cx) -> Result<()> {
+        self.hear()?;
+        let tally = &self.counters.0;
+        let Some((render, counts)) = &mut self.render else {
+            tally.dropped.fetch_add(block.duration().as_micros() as u64, Ordering::Relaxed);
+            return Ok(());
+        };
+        let dropped = render.dropped();
+        render.take(&block)?;
+        tally.dropped.fetch_add(render.in_micros(render.dropped() - dropped), Ordering::Relaxed);
+        tally.underruns.fetch_add(counts.underruns.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut Cx) -> Result<()> {
+        // What waits is still heard: here, and in the device. A device that is stuck keeps nobody.
+        if let Some((render, _)) = &self.render {
+            let rest = Duration::from_micros(render.in_micros(render.waiting() as u64)) + self.latency / 2;
+            std::thread::park_timeout(rest.min(Duration::from_secs(1)));
+        }
+        Ok(())
+    }
+}
+
+/// Describes `speaker`.
+pub fn descriptor() -> Descriptor {
+    Descriptor::sink("speaker", "Plays sound", Accepts::Only(Format::Audio)).blocking().build(
+        |options: Options, joined| {
+            let clock = joined.clock().clone();
+            Ok(Worker::sink(Speaker::open(joined.name(), options, &clock)?))
+        },
+    )
+}
+
+/// Speakers.
+pub(crate) fn list() -> Result<Vec<Device>> {
+    list::list(Kind::Speaker)
+}
+
+/// Which one these options mean.
+pub(crate) fn choose(options: &Options) -> Result<Choice> {
+    list::choose(Kind::Speaker, options.device.as_deref())
+}

@@ -1,0 +1,6 @@
+//! Microphones and speakers of a sound server of the test's own.
+
+mod faults;
+mod heard;
+mod play;
+mod record;

@@ -1,0 +1,163 @@
+//! What is said into a microphone is what the pipeline gives.
+
+use millstream::Pipeline;
+use millstream::core::samples_to_time;
+use millstream::cpal::{Microphone, microphone};
+use millstream_testkit::{bends, sound, strength, tone};
+
+use super::heard::{Blocks, until};
+use crate::chromium::with_chromium;
+
+const PIPELINE: &str = r#"
+[stage.microphone]
+type = "microphone"
+device = "mic"
+
+[stage.opus]
+type = "opus-encoder"
+input = "microphone"
+
+[stage.opus-rtp]
+type = "opus-packetizer"
+input = "opus"
+
+[stage.page]
+type = "page"
+audio = "opus-rtp"
+bind = "127.0.0.1:0"
+"#;
+
+#[test]
+fn a_tone_said_into_the_microphone_is_heard_in_chromium() {
+    sound::with_server(|mut server| {
+        with_chromium(async |chromium| {
+            server.say(440.0);
+            let pipeline = millstream::load(PIPELINE, "microphone.toml", &[]).unwrap_or_else(|error| panic!("{error}"));
+            let address = pipeline.notices().iter().find(|(_, notice)| notice.starts_with("http")).unwrap().1.clone();
+            let running = pipeline.spawn().unwrap();
+            let viewer = chromium.open(&address).await;
+            viewer.playing().await;
+            // The first of it is still the decoder's own.
+            let heard = viewer.sound(2.5).await.split_off(48_000);
+            let (hz, loud) = (tone(&heard, 48_000, 10.0), strength(&heard, 48_000, 440.0));
+            let aside = strength(&heard, 48_000, 440.0 * 1.37);
+            eprintln!("{hz} Hz at {loud:.3} in Chromium, {aside:.5} beside it");
+            assert_eq!(hz, 440.0);
+            assert!(loud > 0.2 && aside < 0.05 * loud, "{loud} and {aside}");
+            running.stop();
+            running.wait().unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_tone_is_whole_and_its_stamps_are_exact_through_both_hosts() {
+    sound::with_server(|mut server| {
+        server.say(440.0);
+        for device in ["pulseaudio:mic", "alsa:default"] {
+            let (blocks, mut pipeline) = (Blocks::default(), Pipeline::new("record"));
+            let options = microphone::Options { device: Some(device.into()), ..Default::default() };
+            let microphone = match Microphone::open("mic", options, pipeline.clock()) {
+                Ok(microphone) => microphone,
+                Err(error) if device.starts_with("alsa") && error.to_string().contains("no device") => {
+                    millstream_testkit::skipped("ALSA's plug-in for sound servers (libasound2-plugins)");
+                    continue;
+                }
+                Err(error) => panic!("{device}: {error}"),
+            };
+            let microphone = pipeline.blocking_source("mic", microphone);
+            pipeline.inline_sink("keep", &microphone, blocks.sink());
+            let running = pipeline.spawn().unwrap();
+            until(&running, "5 s of sound", || blocks.count() >= 500);
+            running.stop();
+            running.wait().unwrap();
+
+            let kept = blocks.lock();
+            for pair in kept.windows(2) {
+                assert_eq!((pair[1].1.len(), pair[1].1.rate, pair[1].1.channels), (480, 48_000, 1));
+                let span = pair[1].1.time.since(pair[0].1.time);
+                assert!(
+                    pair[1].1.discontinuity || span.abs_diff(samples_to_time(480, 48_000)).as_nanos() <= 1,
+                    "{span:?}"
+                );
+            }
+            let ages: Vec<_> = kept.iter().map(|(came, block)| came.since(block.time).as_secs_f64() * 1e3).collect();
+            let anew = kept.iter().skip(1).filter(|(_, block)| block.discontinuity).count();
+            drop(kept);
+            let sound = blocks.sound(250);
+            let windows: Vec<_> = sound.chunks_exact(48_000).map(|second| bends(second, 48_000, 440.0)).collect();
+            let (hz, loud) = (tone(&sound, 48_000, 10.0), strength(&sound, 48_000, 440.0));
+            let harmonics: f64 = (2..=10).map(|n| strength(&sound, 48_000, 440.0 * f64::from(n)).powi(2)).sum();
+            let distortion = 20.0 * (harmonics.sqrt() / loud).log10();
+            eprintln!(
+                "{device}: {hz} Hz at {loud:.3}, distortion {distortion:.0} dB, bends {windows:?}, counted anew {anew} times, \
+                 {:.1} to {:.1} ms old",
+                ages.iter().copied().fold(f64::INFINITY, f64::min),
+                ages.iter().copied().fold(0.0, f64::max)
+            );
+            assert_eq!(hz, 440.0, "{device}");
+            assert!((0.4..0.55).contains(&loud) && distortion < -40.0, "{device}: {loud}, {distortion} dB");
+        }
+    });
+}
+
+#[test]
+fn a_device_of_44_1_khz_with_one_channel_of_16_bits_gives_48_khz() {
+    sound::with_server(|mut server| {
+        server.load("module-null-sink sink_name=lofi rate=44100 channels=1 format=s16le");
+        let _keeps_it_awake = server.record("lofi.monitor");
+        server.say_into("lofi", 440.0);
+        let (blocks, mut pipeline) = (Blocks::default(), Pipeline::new("record"));
+        let device = Some("pulseaudio:lofi.monitor".to_owned());
+        let options =
+            microphone::Options { device, channels: 2, block: "20 ms".parse().unwrap(), ..Default::default() };
+        let microphone = Microphone::open("mic", options, pipeline.clock()).unwrap();
+        let volume = microphone.volume();
+        let microphone = pipeline.blocking_source("mic", microphone);
+        pipeline.inline_sink("keep", &microphone, blocks.sink());
+        let running = pipeline.spawn().unwrap();
+        until(&running, "4 s of sound", || blocks.count() >= 200);
+        let sound = blocks.sound(100);
+        let (hz, loud) = (tone(&sound, 48_000, 10.0), strength(&sound, 48_000, 440.0));
+        let harmonics: f64 = (2..=10).map(|n| strength(&sound, 48_000, 440.0 * f64::from(n)).powi(2)).sum();
+        let distortion = 20.0 * (harmonics.sqrt() / loud).log10();
+        eprintln!("{hz} Hz at {loud:.3}, distortion {distortion:.0} dB");
+        assert_eq!(hz, 440.0);
+        assert!((0.4..0.55).contains(&loud) && distortion < -40.0, "{loud}, {distortion} dB");
+        assert!(blocks.lock().iter().all(|(_, block)| (block.len(), block.channels, block.rate) == (960, 2, 48_000)));
+
+        volume.set_mute(true);
+        let muted = blocks.count();
+        until(&running, "silence", || blocks.count() > muted + 50);
+        assert!(blocks.sound(muted + 40).iter().all(|sample| *sample == 0.0));
+        running.stop();
+        running.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_wrong_device_is_refused_with_those_there_are() {
+    sound::with_server(|server| {
+        let words = |device: &str| {
+            let options = microphone::Options { device: Some(device.into()), ..Default::default() };
+            match Microphone::open("mic", options, Pipeline::new("refused").clock()) {
+                Ok(_) => panic!("{device} was opened"),
+                Err(error) => error.to_string(),
+            }
+        };
+        assert!(words("pulseaudio:mik").contains("did you mean `pulseaudio:mic`?"), "{}", words("pulseaudio:mik"));
+        assert!(words("nothing like it").contains("there are: "), "{}", words("nothing like it"));
+
+        let registry = millstream::registry();
+        let listed: Vec<_> = registry.devices().flat_map(|devices| devices.list().unwrap()).collect();
+        let find =
+            |id: &str| listed.iter().find(|device| device.id == id).unwrap_or_else(|| panic!("{id}: {listed:#?}"));
+        assert_eq!((find("pulseaudio:mic").name.as_str(), find("pulseaudio:mic").default), ("TestMic", true));
+        assert_eq!(find("pulseaudio:spk.monitor").note.as_deref(), Some("the sound that goes to TestSpeaker"));
+
+        // Nothing is left but what speakers play: that is nobody's voice.
+        server.unplug_microphone();
+        let error = Microphone::open("mic", Default::default(), Pipeline::new("refused").clock()).err().unwrap();
+        assert!(error.to_string().contains("name one of what speakers play"), "{error}");
+    });
+}

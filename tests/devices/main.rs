@@ -1,0 +1,6 @@
+//! Devices that are none: a sound server with a virtual microphone and speaker.
+
+mod audio;
+#[path = "../browser/chromium.rs"]
+#[allow(dead_code, reason = "the tests in a browser use all of it")]
+mod chromium;
