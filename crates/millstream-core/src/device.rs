@@ -114,8 +114,11 @@ pub struct Devices {
     kind: Kind,
     stage: &'static str,
     list: fn() -> Result<Vec<Device>>,
-    choose: Box<dyn Fn(Table) -> Result<Result<Choice>, Vec<Problem>> + Send + Sync>,
+    choose: Box<Choose>,
 }
+
+/// Reads options, or says everything that is wrong with them, and chooses by them.
+type Choose = dyn Fn(Table) -> Result<Result<Choice>, Vec<Problem>> + Send + Sync;
 
 impl Devices {
     /// The devices of `kind`, which the stage type `stage` opens with the options `O`.

@@ -1,5 +1,5 @@
-//! Tools for testing Millstream stages: conformance suites, an emulated network, collecting sinks, limited
-//! sources, measuring, and an honest skip.
+//! Tools for testing Millstream stages: conformance suites, an emulated network, an X server, collecting sinks,
+//! limited sources, measuring, and an honest skip.
 //!
 //! A development dependency; nothing here runs in a program.
 
@@ -12,9 +12,13 @@ mod emulated;
 pub mod examples;
 mod measure;
 mod skip;
+#[cfg(unix)]
+mod xvfb;
 
 pub use chance::Chance;
 pub use collect::{Collected, limited};
 pub use emulated::{Conditions, Counts, EmulatedLink};
 pub use measure::{psnr, strength, tone};
 pub use skip::skipped;
+#[cfg(unix)]
+pub use xvfb::Xvfb;

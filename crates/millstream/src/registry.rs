@@ -4,8 +4,8 @@ use millstream_core::Registry;
 use millstream_pipeline::Pipeline;
 use millstream_pipeline::declare::{self, Diagnostics, Override};
 
-/// Says of each codec its feature, its crate, what the crate is called here, and its stage types, so
-/// that one that was built without is refused by name.
+/// Says of each codec and device its feature, its crate, what the crate is called here, and its stage
+/// types, so that one that was built without is refused by name.
 macro_rules! codecs {
     ($($feature:tt: $from:ident as $name:ident gives $($stage:literal)+;)*) => {
         pub(crate) mod codecs {
@@ -31,6 +31,7 @@ codecs! {
     "opus": millstream_codec_opus as opus gives "opus-encoder";
     "vpx": millstream_codec_vpx as vpx gives "vp8-encoder";
     "vpx-encode": millstream_codec_vpx_encode as vpx_encode gives "vp8-vpx-encode";
+    "x11": millstream_device_x11 as x11 gives "screen";
 }
 
 /// Every stage type that was built in.
