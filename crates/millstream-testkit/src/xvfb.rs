@@ -20,7 +20,7 @@ impl Xvfb {
     /// # Panics
     /// If it does not start.
     pub fn start((width, height): (u32, u32), more: &[&str]) -> Option<Xvfb> {
-        if !Command::new("Xvfb").arg("-help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok() {
+        if Command::new("Xvfb").arg("-help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             skipped("Xvfb");
             return None;
         }

@@ -1,7 +1,7 @@
 //! A client of the X server that paints on its screen.
 
 use x11rb::connection::Connection;
-use x11rb::protocol::randr::ConnectionExt as _;
+use x11rb::protocol::randr::{ConnectionExt as _, Rotation};
 use x11rb::protocol::xproto::{
     ChangeWindowAttributesAux, ConnectionExt as _, CreateGCAux, Gcontext, ImageFormat, Rectangle, Screen,
 };
@@ -52,28 +52,17 @@ impl Painter {
         self.settle();
     }
 
-    /// Makes the screen one of another size, as a new monitor would.
+    /// Makes the screen one of another size, as a new monitor would: the old one off, then its room.
     pub(crate) fn resize(&self, width: u16, height: u16) {
         let (connection, root) = (&self.connection, self.screen().root);
         let resources = connection.randr_get_screen_resources_current(root).unwrap().reply().unwrap();
-        let mode = resources.modes.iter().find(|mode| (mode.width, mode.height) == (width, height));
-        let mode = mode.expect("Xvfb has the usual sizes below its own").id;
-        let crtc = resources.crtcs[0];
-        let time = resources.config_timestamp;
-        let shown = connection.randr_get_crtc_info(crtc, time).unwrap().reply().unwrap();
-        let rotation = shown.rotation;
-        connection
-            .randr_set_crtc_config(crtc, x11rb::CURRENT_TIME, time, 0, 0, x11rb::NONE, rotation, &[])
-            .unwrap()
-            .reply()
-            .unwrap();
+        let (time, upright) = (resources.config_timestamp, Rotation::ROTATE0);
+        for crtc in resources.crtcs {
+            let off =
+                connection.randr_set_crtc_config(crtc, x11rb::CURRENT_TIME, time, 0, 0, x11rb::NONE, upright, &[]);
+            off.unwrap().reply().unwrap();
+        }
         connection.randr_set_screen_size(root, width, height, 300, 200).unwrap().check().unwrap();
-        let outputs = resources.outputs;
-        connection
-            .randr_set_crtc_config(crtc, x11rb::CURRENT_TIME, time, 0, 0, mode, rotation, &outputs)
-            .unwrap()
-            .reply()
-            .unwrap();
     }
 
     /// Waits until the server has done all that.
