@@ -31,6 +31,9 @@ have() {
         gstreamer) gst-inspect-1.0 webrtcbin >/dev/null 2>&1 && gst-inspect-1.0 nicesink >/dev/null 2>&1 ;;
         python3-venv) python3 -c 'import ensurepip, venv' >/dev/null 2>&1 ;;
         libvpx-dev) printf '#include <vpx/vpx_encoder.h>\n' | cc -E - >/dev/null 2>&1 ;;
+        # A static one: the guest of script/test-devices has no libraries for it.
+        busybox-static) command -v busybox >/dev/null 2>&1 && ! ldd "$(command -v busybox)" >/dev/null 2>&1 ;;
+        depmod) [ -x /sbin/depmod ] || command -v depmod >/dev/null 2>&1 ;;
         chromium) command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
@@ -46,6 +49,13 @@ package() {
             echo gstreamer1.0-tools gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice python3-gi \
                 gir1.2-gst-plugins-{base,bad}-1.0
             ;;
+        apt-get:Xvfb) echo xvfb ;;
+        dnf:Xvfb) echo xorg-x11-server-Xvfb ;;
+        pacman:Xvfb) echo xorg-server-xvfb ;;
+        apk:Xvfb) echo xvfb ;;
+        apt-get:qemu-system-x86_64) echo qemu-system-x86 ;;
+        *:depmod) echo kmod ;;
+        *:v4l2-ctl) echo v4l-utils ;;
         dnf:libvpx-dev) echo libvpx-devel ;;
         pacman:libvpx-dev | brew:libvpx-dev) echo libvpx ;;
         dnf:ffmpeg) echo ffmpeg-free ;;

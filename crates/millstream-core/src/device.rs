@@ -117,7 +117,7 @@ pub struct Devices {
     choose: Box<Choose>,
 }
 
-/// Reads options, and says what a stage with them would take.
+/// Reads options, or says everything that is wrong with them, and chooses by them.
 type Choose = dyn Fn(Table) -> Result<Result<Choice>, Vec<Problem>> + Send + Sync;
 
 impl Devices {

@@ -1,6 +1,6 @@
 //! Any pixel format into what encoders take.
 
-use millstream_core::{Color, Error, Matrix, PixelFormat, PlaneMut, Pool, Range, Result, VideoFrame};
+use millstream_core::{Color, Error, Matrix, PixelFormat, Plane, PlaneMut, Pool, Range, Result, Timestamp, VideoFrame};
 use yuv::{BufferStoreMut, YuvConversionMode, YuvError, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use crate::{POOLED_FRAMES, color, layout};
@@ -43,6 +43,21 @@ impl Converter {
     }
 }
 
+impl Converter {
+    /// A picture of B G R A quadruples in memory that is not a frame's, such as a driver's, as I420 of
+    /// limited range in BT.601. It saves the copy into a frame. Alpha is dropped.
+    ///
+    /// # Errors
+    /// A bad item if `bgra` is smaller than `size`.
+    pub fn from_bgra(&mut self, bgra: Plane<'_>, size: (u32, u32), time: Timestamp) -> Result<VideoFrame> {
+        let mut written = Ok(());
+        let converted = VideoFrame::fill(&mut self.pool, PixelFormat::I420, size, time, |planes| {
+            written = from_rgb(bgra, size, planes, yuv::bgra_to_yuv420);
+        });
+        written.map(|()| converted)
+    }
+}
+
 impl Default for Converter {
     fn default() -> Converter {
         Converter::new()
@@ -50,6 +65,7 @@ impl Default for Converter {
 }
 
 fn write(frame: &VideoFrame, planes: &mut [PlaneMut<'_>], chroma: &mut Vec<u8>) -> Result<()> {
+    let size = (frame.width(), frame.height());
     match frame.format() {
         PixelFormat::I420 => layout::from_i420(frame, planes),
         PixelFormat::I422 => layout::from_i422(frame, planes),
@@ -57,9 +73,9 @@ fn write(frame: &VideoFrame, planes: &mut [PlaneMut<'_>], chroma: &mut Vec<u8>) 
         PixelFormat::Nv12 => layout::from_nv12(frame, planes),
         PixelFormat::Gray => layout::from_gray(frame, planes),
         PixelFormat::Yuyv => layout::from_yuyv(frame, planes, chroma).map_err(refused)?,
-        PixelFormat::Rgb => return from_rgb(frame, planes, yuv::rgb_to_yuv420),
-        PixelFormat::Rgba => return from_rgb(frame, planes, yuv::rgba_to_yuv420),
-        PixelFormat::Bgra => return from_rgb(frame, planes, yuv::bgra_to_yuv420),
+        PixelFormat::Rgb => return from_rgb(frame.plane(0), size, planes, yuv::rgb_to_yuv420),
+        PixelFormat::Rgba => return from_rgb(frame.plane(0), size, planes, yuv::rgba_to_yuv420),
+        PixelFormat::Bgra => return from_rgb(frame.plane(0), size, planes, yuv::bgra_to_yuv420),
         other => return Err(Error::bad_item(format!("no way from {other:?} to I420; convert it before"))),
     }
     if frame.color.range == Range::Full {
@@ -81,10 +97,9 @@ type FromRgb = fn(
     YuvConversionMode,
 ) -> Result<(), YuvError>;
 
-fn from_rgb(frame: &VideoFrame, planes: &mut [PlaneMut<'_>], convert: FromRgb) -> Result<()> {
-    let rgb = frame.plane(0);
+fn from_rgb(rgb: Plane<'_>, size: (u32, u32), planes: &mut [PlaneMut<'_>], convert: FromRgb) -> Result<()> {
     convert(
-        &mut planar(planes, frame.width(), frame.height()),
+        &mut planar(planes, size.0, size.1),
         rgb.data,
         rgb.stride as u32,
         YuvRange::Limited,
@@ -116,7 +131,7 @@ fn refused(error: YuvError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_core::{Buffer, Rotation, Timestamp};
+    use millstream_core::{Buffer, Rotation};
 
     const FORMATS: [PixelFormat; 9] = [
         PixelFormat::I420,
@@ -265,6 +280,20 @@ mod tests {
             let shared = std::ptr::eq(converted.plane(0).data, frame.plane(0).data);
             assert_eq!(shared, format == PixelFormat::I420, "{format:?}");
         }
+    }
+
+    #[test]
+    fn pixels_of_a_driver_are_converted_as_those_of_a_frame() {
+        let data: Vec<u8> = (0..7 * 5 * 4).map(|index| (index * 37 % 251) as u8).collect();
+        let bgra = frame(data.clone(), PixelFormat::Bgra, (7, 5));
+        let mut converter = Converter::new();
+        let (one, other) =
+            (converter.to_i420(&bgra).unwrap(), converter.from_bgra(bgra.plane(0), (7, 5), bgra.time).unwrap());
+        assert_eq!(one.time, other.time);
+        for plane in 0..3 {
+            assert!(one.plane(plane).iter().eq(other.plane(plane).iter()));
+        }
+        assert!(converter.from_bgra(bgra.plane(0), (7, 6), bgra.time).is_err(), "a row is missing");
     }
 
     #[test]

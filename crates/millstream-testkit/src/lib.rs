@@ -1,5 +1,5 @@
-//! Tools for testing Millstream stages: conformance suites, an emulated network, a sound server, collecting
-//! sinks, limited sources, measuring, and an honest skip.
+//! Tools for testing Millstream stages: conformance suites, an emulated network, a sound server, an X server,
+//! collecting sinks, limited sources, measuring, and an honest skip.
 //!
 //! A development dependency; nothing here runs in a program.
 
@@ -13,9 +13,13 @@ pub mod examples;
 mod measure;
 mod skip;
 pub mod sound;
+#[cfg(unix)]
+mod xvfb;
 
 pub use chance::Chance;
 pub use collect::{Collected, limited};
 pub use emulated::{Conditions, Counts, EmulatedLink};
 pub use measure::{bends, psnr, strength, tone};
 pub use skip::skipped;
+#[cfg(unix)]
+pub use xvfb::Xvfb;

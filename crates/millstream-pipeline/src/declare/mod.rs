@@ -46,7 +46,7 @@ mod unjoined;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use link::LinkChoice;
-pub use overrides::Override;
+pub use overrides::{Override, value};
 pub use plan::{Plan, PlannedInput, PlannedOutput, PlannedStage};
 
 use joins::Joins;

@@ -7,7 +7,7 @@ use millstream_core::options::Value;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{self, Entry, Node, Tree};
 use super::names::{all, nearest};
-use super::report::{Fault, Report};
+use super::report::{Fault, Place, Report};
 use super::stages::Stage;
 
 /// What diagnostics call the text of an override.
@@ -73,6 +73,13 @@ impl Override {
         entries.retain(|entry| entry.key != key);
         entries.push(Entry { key: key.to_owned(), place: whole.at(self.key.clone()), node });
     }
+}
+
+/// Reads `text` as an override's value: one of TOML, or else taken as text.
+pub fn value(text: &str) -> Value {
+    let mut report = Report::new(ORIGIN, text);
+    let node = document::parse_value(text, Place::in_file(0..text.len()), 0, &mut report);
+    node.and_then(|node| node.value()).unwrap_or_else(|| Value::Text(text.to_owned()))
 }
 
 impl std::str::FromStr for Override {

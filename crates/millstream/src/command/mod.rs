@@ -11,6 +11,7 @@ use millstream::pipeline::declare::{Diagnostics, Override};
 use tracing_subscriber::EnvFilter;
 
 mod check;
+mod devices;
 mod run;
 mod stages;
 mod status;
@@ -23,10 +24,12 @@ Examples:
   millstream check FILE                           say everything that is wrong, start nothing
   millstream stages                               list what a pipeline can be made of
   millstream stages vp8-encoder                   explain one stage type and its options
+  millstream devices                              list cameras, microphones, speakers and screens
 
 Exit codes:
   0   done, or stopped by Ctrl-C
-  1   a stage failed: while it was built (a port in use, a missing library), or while running
+  1   a stage failed: while it was built (a port in use, a missing library), or while running;
+      or there is no such device
   2   the command line is wrong
   66  the file cannot be read
   78  the file, or what is set, is not a good pipeline; the diagnostics say why
@@ -50,6 +53,8 @@ enum Verb {
     Check(Declared),
     /// List the stage types, or explain one
     Stages(stages::Options),
+    /// List the devices there are, and say which one a stage would take
+    Devices(devices::Options),
 }
 
 /// A declared pipeline on the command line.
@@ -68,6 +73,8 @@ enum Failure {
     Unreadable(String),
     /// The file or a `--set` is wrong.
     Declared(Diagnostics),
+    /// What is set is wrong, and no pipeline is there to show where.
+    Set(String),
     /// A stage failed.
     Failed(millstream::core::Error),
 }
@@ -93,6 +100,7 @@ impl Command {
             Verb::Run(options) => run::run(&options),
             Verb::Check(declared) => check::check(&declared),
             Verb::Stages(options) => stages::stages(&options),
+            Verb::Devices(options) => devices::devices(&options, millstream::registry()),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
@@ -102,6 +110,10 @@ impl Command {
             }
             Err(Failure::Declared(diagnostics)) => {
                 terminal::say_error(diagnostics.render(terminal::error_is_coloured()).trim_end());
+                ExitCode::from(78)
+            }
+            Err(Failure::Set(words)) => {
+                terminal::say_error(&format!("error: {words}"));
                 ExitCode::from(78)
             }
             Err(Failure::Failed(error)) => {
