@@ -1,10 +1,12 @@
-//! Tools for testing Millstream stages: conformance suites, an emulated network, collecting sinks, limited
+//! Tools for testing Millstream stages: conformance suites, an emulated network, a camera without
+//! hardware, collecting sinks, limited
 //! sources, measuring, and an honest skip.
 //!
 //! A development dependency; nothing here runs in a program.
 
 #![forbid(unsafe_code)]
 
+pub mod camera;
 mod chance;
 mod collect;
 pub mod conformance;
