@@ -1,4 +1,7 @@
-//! Devices that are none: a sound server with a virtual microphone and speaker, an X server without a screen.
+//! What devices do to a pipeline, without hardware: a camera of our own, a sound server with a virtual
+//! microphone and speaker, an X server without a screen.
+//!
+//! The tests share the machine's cores, so they run one after the other.
 
 mod audio;
 #[path = "../browser/chromium.rs"]

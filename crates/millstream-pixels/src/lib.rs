@@ -1,10 +1,10 @@
 //! Pixel formats into one another, and pictures into other sizes, for encoders and stages.
 //!
 //! [`Converter`] makes any [`PixelFormat`](millstream_core::PixelFormat) what encoders take: I420 of
-//! limited range in BT.601. [`Scaler`] makes an I420 picture larger or smaller. Both write into
-//! pooled frames and allocate nothing per frame once they have seen a size.
+//! limited range in BT.601. [`Scaler`] makes an I420 picture larger or smaller, [`Turner`] turns
+//! and mirrors one. All write into pooled frames and allocate nothing per frame once they have seen a size.
 //!
-//! What is not here: I420 back to RGB, rotation, and anything that is not in main memory.
+//! What is not here: I420 back to RGB, and anything that is not in main memory.
 //!
 //! ```
 //! use millstream_core::{PixelFormat, Timestamp, VideoFrame};
@@ -25,9 +25,11 @@ mod color;
 mod converter;
 mod layout;
 mod scaler;
+mod turner;
 
 pub use converter::Converter;
 pub use scaler::Scaler;
+pub use turner::{Turn, Turner};
 
 /// Frames of ours that may be under way at once before more are allocated: a short queue on either
 /// side of an encoder and one picture in each of its ends.

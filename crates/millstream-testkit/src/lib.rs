@@ -1,10 +1,11 @@
-//! Tools for testing Millstream stages: conformance suites, an emulated network, a sound server, an X server,
-//! collecting sinks, limited sources, measuring, and an honest skip.
+//! Tools for testing Millstream stages: conformance suites, an emulated network, a camera, a sound server and an
+//! X server without hardware, collecting sinks, limited sources, measuring, and an honest skip.
 //!
 //! A development dependency; nothing here runs in a program.
 
 #![forbid(unsafe_code)]
 
+pub mod camera;
 mod chance;
 mod collect;
 pub mod conformance;

@@ -30,6 +30,8 @@ pub use millstream_stages as stages;
 pub use millstream_webrtc as webrtc;
 #[allow(unused_imports, unreachable_pub, reason = "there may be no codec built in")]
 pub use registry::codecs::*;
+#[allow(unused_imports, unreachable_pub, reason = "there may be no device built in")]
+pub use registry::devices::*;
 pub use registry::{LoadError, load, registry};
 
 #[cfg(feature = "webrtc-rs")]

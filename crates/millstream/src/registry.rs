@@ -4,18 +4,18 @@ use millstream_core::Registry;
 use millstream_pipeline::Pipeline;
 use millstream_pipeline::declare::{self, Diagnostics, Override};
 
-/// Says of each codec and device its feature, its crate, what the crate is called here, and its stage
-/// types, so that one that was built without is refused by name.
-macro_rules! codecs {
-    ($($feature:tt: $from:ident as $name:ident gives $($stage:literal)+;)*) => {
-        pub(crate) mod codecs {
+/// Says of each plug-in its feature, its crate, what the crate is called here, and its stage types, so
+/// that one that was built without is refused by name.
+macro_rules! plug_ins {
+    ($module:ident, $register:ident, $($feature:tt: $from:ident as $name:ident gives $($stage:literal)+;)*) => {
+        pub(crate) mod $module {
             $(
                 #[cfg(feature = $feature)]
                 pub use $from as $name;
             )*
         }
 
-        fn register_codecs(registry: &mut Registry) {
+        fn $register(registry: &mut Registry) {
             $(
                 #[cfg(feature = $feature)]
                 $from::register(registry);
@@ -25,13 +25,19 @@ macro_rules! codecs {
     };
 }
 
-codecs! {
+plug_ins! {
+    codecs, register_codecs,
     "g711": millstream_codec_g711 as g711 gives "pcmu-encoder" "pcmu-decoder" "pcmu-packetizer"
         "pcma-encoder" "pcma-decoder" "pcma-packetizer";
     "opus": millstream_codec_opus as opus gives "opus-encoder";
     "vpx": millstream_codec_vpx as vpx gives "vp8-encoder";
     "vpx-encode": millstream_codec_vpx_encode as vpx_encode gives "vp8-vpx-encode";
+}
+
+plug_ins! {
+    devices, register_devices,
     "cpal": millstream_device_cpal as cpal gives "microphone" "speaker";
+    "nokhwa": millstream_device_nokhwa as nokhwa gives "camera";
     "x11": millstream_device_x11 as x11 gives "screen";
 }
 
@@ -41,6 +47,7 @@ pub fn registry() -> Registry {
     millstream_stages::register(&mut registry);
     millstream_rtp::register(&mut registry);
     register_codecs(&mut registry);
+    register_devices(&mut registry);
     #[cfg(feature = "webrtc-rs")]
     millstream_signaling::register(&mut registry, &millstream_webrtc_rs::engine());
     registry.add_missing("page", "webrtc-rs");

@@ -1,0 +1,243 @@
+//! The source: takes what the camera's thread gives, watches that it gives something, and opens the
+//! camera again when it does not.
+
+use std::time::Duration;
+
+use millstream_core::device::Choice;
+use millstream_core::{Clock, Control, Cx, Error, Next, Result, Source, Timestamp, VideoFrame};
+
+use crate::decode::Decoder;
+use crate::options::Options;
+use crate::session::Session;
+use crate::slot::{Opened, Shot};
+
+/// How long a camera may take to open at the start. Listing alone may take two seconds where one of
+/// several does not answer.
+const OPENS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a camera may take to its first picture: webcams measure light first, for a second or two.
+const FIRST_PICTURE: Duration = Duration::from_secs(4);
+/// A camera from which nothing came for this long, or ten periods, has stalled.
+const STALLED: Duration = Duration::from_secs(1);
+const STALLED_PERIODS: u64 = 10;
+/// How long a lost camera is left alone before it is tried again: twice as long each time.
+const BACK_OFF: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// How often it is said that pictures were damaged: once for all of this time, not for each.
+const SAID_EVERY: Duration = Duration::from_secs(1);
+
+/// Gives the pictures of a camera: I420, limited range, BT.601, stamped with when they were captured.
+///
+/// The driver runs in a thread that nobody waits for. While nothing comes from it, [`Source::next`]
+/// returns at once, and a camera that was lost is opened again: the same one, wherever it is plugged
+/// in. A loss is one [`Lost`](millstream_core::error::Kind::Lost), which the runner counts. Damaged
+/// pictures and errors of the driver are skipped and reported together, once a second, as a bad item.
+///
+/// While a consumer wishes a [pause](Control::Pause) the camera stays open, so that who comes next sees a
+/// picture at once, and its pictures are let go unconverted.
+pub struct Camera {
+    options: Options,
+    choice: Choice,
+    clock: Clock,
+    decoder: Decoder,
+    state: State,
+    troubles: Troubles,
+    paused: bool,
+    last: Timestamp,
+}
+
+enum State {
+    /// Open, or about to be.
+    Live(Live),
+    /// Tried again at `retry`.
+    Lost { retry: Timestamp, tries: u32 },
+}
+
+struct Live {
+    session: Session,
+    opened: Option<Opened>,
+    /// By when there must be news of it.
+    deadline: Timestamp,
+    tries: u32,
+}
+
+/// What has been lost and not come back: since when, and what was said of it last.
+#[derive(Default)]
+struct Troubles {
+    lost: Option<(Timestamp, String)>,
+    bad: u64,
+    last: Option<Error>,
+    said: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Camera {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Camera").field("choice", &self.choice).finish_non_exhaustive()
+    }
+}
+
+impl Camera {
+    /// Opens the camera that fits `options` best, and waits until it is open.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, and what to do about it: there is none, or none of that id or with such
+    /// modes; it is not readable, in use, or does not answer.
+    pub fn open(options: Options, clock: &Clock) -> Result<Camera> {
+        let decoder = Decoder::new(options.rotate, options.mirror)?;
+        let session = Session::start(options.clone(), clock.clone())?;
+        let opened = session.slot().opened(OPENS_WITHIN).unwrap_or_else(|| {
+            let words = format!("the camera does not open within {OPENS_WITHIN:?}; unplug it and plug it in again");
+            Err(Error::lost(words))
+        })?;
+        tracing::info!("{}", opened.choice.why);
+        let choice = opened.choice.clone();
+        // The same one ever after: another may look at something else.
+        let options = Options { device: Some(choice.device.clone()), ..options };
+        let deadline = clock.now() + FIRST_PICTURE;
+        let state = State::Live(Live { session, opened: Some(opened), deadline, tries: 0 });
+        let troubles = Troubles::default();
+        let clock = clock.clone();
+        Ok(Camera { options, choice, clock, decoder, state, troubles, paused: false, last: Timestamp::ZERO })
+    }
+
+    /// Which camera and which of its modes, and why.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    fn picture(&mut self, shot: &Shot, opened: &Opened) -> Result<VideoFrame> {
+        let mode = opened.mode;
+        let mut frame =
+            self.decoder.decode(&shot.data, mode.encoding, (mode.width, mode.height), opened.color, shot.time)?;
+        // An age that the driver tells may vary by more than a period.
+        self.last = self.last.max(frame.time);
+        frame.time = self.last;
+        Ok(frame)
+    }
+
+    /// A picture has come: what was lost is back.
+    fn back(&mut self, now: Timestamp, opened: &Opened) {
+        if let Some((since, _)) = self.troubles.lost.take() {
+            let gone = now.since(since).as_secs_f64();
+            tracing::info!("camera {} is back after {gone:.1} s: {}", self.choice.device, opened.mode);
+        }
+    }
+
+    /// The camera is lost, or still: the error where it is new.
+    fn lost(&mut self, now: Timestamp, error: Error, tries: u32) -> Option<Error> {
+        let wait = BACK_OFF[0].saturating_mul(1 << tries.min(8)).min(BACK_OFF[1]);
+        self.state = State::Lost { retry: now + wait, tries: tries + 1 };
+        let words = error.to_string();
+        let Some((_, said)) = &mut self.troubles.lost else {
+            tracing::warn!("camera {} is lost: {words}", self.choice.device);
+            self.troubles.lost = Some((now, words));
+            // Whatever it is, the camera may come back.
+            return Some(Error::lost(error.to_string()));
+        };
+        if *said != words {
+            tracing::warn!("camera {} is not back yet: {words}", self.choice.device);
+            *said = words;
+        }
+        None
+    }
+
+    /// Counts what was bad, and says it if it is time to.
+    fn bad(&mut self, now: Timestamp, count: u64, last: Error) -> Option<Error> {
+        let troubles = &mut self.troubles;
+        troubles.bad += count;
+        troubles.last = Some(last);
+        if troubles.said.is_some_and(|said| now.since(said) < SAID_EVERY) {
+            return None;
+        }
+        troubles.said = Some(now);
+        let last = troubles.last.take()?;
+        let count = std::mem::take(&mut troubles.bad);
+        if count == 1 { Some(last) } else { Some(Error::bad_item(format!("{count} pictures; the last one: {last}"))) }
+    }
+}
+
+/// What the camera's thread has given.
+enum Given {
+    Shot(Shot),
+    Troubles(u64, String),
+    Ended(Error),
+    Nothing,
+}
+
+impl Source<VideoFrame> for Camera {
+    fn next(&mut self, cx: &mut Cx) -> Result<Next<VideoFrame>> {
+        loop {
+            let now = cx.now();
+            let live = match &mut self.state {
+                State::Lost { retry, .. } if now < *retry => return Ok(Next::Until(*retry)),
+                State::Lost { tries, .. } => {
+                    let tries = *tries;
+                    let session = Session::start(self.options.clone(), self.clock.clone())?;
+                    let deadline = now + OPENS_WITHIN;
+                    self.state = State::Live(Live { session, opened: None, deadline, tries });
+                    continue;
+                }
+                State::Live(live) => live,
+            };
+            let (given, opened) = live.session.slot().take(cx.waker(), |news| {
+                let opened = news.opened.take();
+                let given = match std::mem::take(&mut news.troubles) {
+                    (0, _) => match news.shots.pop_front() {
+                        Some(shot) => Given::Shot(shot),
+                        None => news.ended.take().map_or(Given::Nothing, Given::Ended),
+                    },
+                    (count, words) => Given::Troubles(count, words),
+                };
+                (given, opened)
+            });
+            if let Some(opened) = opened {
+                live.opened = Some(opened);
+                live.deadline = now + FIRST_PICTURE;
+            }
+            match given {
+                Given::Shot(shot) => {
+                    // A picture comes after the camera was opened.
+                    let Some(opened) = live.opened.clone() else { continue };
+                    let periods = opened.mode.fps.time_of(STALLED_PERIODS);
+                    live.deadline = now + STALLED.max(periods);
+                    live.tries = 0;
+                    self.back(now, &opened);
+                    if self.paused {
+                        continue;
+                    }
+                    match self.picture(&shot, &opened) {
+                        Ok(frame) => return Ok(Next::Item(frame)),
+                        Err(error) => {
+                            if let Some(error) = self.bad(now, 1, error) {
+                                return Err(error);
+                            }
+                        }
+                    }
+                }
+                Given::Troubles(count, words) => {
+                    if let Some(error) = self.bad(now, count, Error::bad_item(words)) {
+                        return Err(error);
+                    }
+                }
+                Given::Ended(error) => {
+                    let tries = live.tries;
+                    if let Some(error) = self.lost(now, error, tries) {
+                        return Err(error);
+                    }
+                }
+                Given::Nothing if now >= live.deadline => {
+                    let tries = live.tries;
+                    let error = Error::lost("no picture comes from it any more; it is opened anew");
+                    if let Some(error) = self.lost(now, error, tries) {
+                        return Err(error);
+                    }
+                }
+                Given::Nothing => return Ok(Next::Until(live.deadline)),
+            }
+        }
+    }
+
+    fn control(&mut self, wish: Control, _: &mut Cx) {
+        if let Control::Pause(paused) = wish {
+            self.paused = paused;
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Cameras by Video4Linux2, through the crate `v4l`.
+
+use std::collections::HashSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use millstream_core::device::{Device, Kind};
+use millstream_core::units::FrameRate;
+use millstream_core::{Color, Error, Matrix, Range, Result};
+use rustix::time::{ClockId, clock_gettime};
+use v4l::buffer::{Flags, Metadata, Type};
+use v4l::format::{Colorspace, Quantization};
+use v4l::frameinterval::FrameIntervalEnum;
+use v4l::framesize::FrameSizeEnum;
+use v4l::io::mmap::Stream;
+use v4l::io::traits::{CaptureStream, Stream as _};
+use v4l::video::Capture;
+use v4l::video::capture::Parameters;
+use v4l::{Format, FourCC, Fraction};
+
+use super::{Driver, Raw, Trouble, credible, explained};
+use crate::mode::{Encoding, Found, Mode, Shut};
+use crate::options::Through;
+
+/// Nodes that are looked at: the kernel gives numbers below 256 (VIDEO_NUM_DEVICES), and more than 64
+/// are of no camera that was ever seen.
+const NODES: u32 = 64;
+/// How long a camera may take to say what it is.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Buffers in the driver: one is being written, one is copied from, and two are room for a late thread.
+const BUFFERS: u32 = 4;
+/// How long to wait for a picture before looking whether anybody still wants one.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// There is something to read (poll.h).
+const POLLIN: i16 = 1;
+
+/// What the encodings are called here.
+const FOURCCS: [(&[u8; 4], Encoding); 7] = [
+    (b"MJPG", Encoding::Mjpeg),
+    (b"JPEG", Encoding::Mjpeg),
+    (b"YUYV", Encoding::Yuyv),
+    (b"NV12", Encoding::Nv12),
+    (b"YU12", Encoding::I420),
+    (b"RGB3", Encoding::Rgb),
+    (b"GREY", Encoding::Gray),
+];
+
+/// Sizes that are offered of a camera that can make any.
+const SIZES: [(u32, u32); 10] = [
+    (320, 180),
+    (320, 240),
+    (640, 360),
+    (640, 480),
+    (960, 540),
+    (1024, 768),
+    (1280, 720),
+    (1920, 1080),
+    (2560, 1440),
+    (3840, 2160),
+];
+/// Rates that are offered of a camera that can go at any.
+const RATES: [u32; 8] = [5, 10, 15, 20, 24, 25, 30, 60];
+
+/// The cameras, asked one after the other in a thread of their own. One that does not answer is left
+/// behind with its thread, and another thread asks the rest.
+pub(super) fn list(through: Through) -> Vec<Found> {
+    let mut cameras = Vec::new();
+    let mut next = 0;
+    'asking: while next < NODES {
+        let (sender, answers) = mpsc::channel();
+        let ask = move || {
+            // Where nobody listens any more, the rest was asked by somebody else.
+            let _asked = (next..NODES).try_for_each(|node| sender.send((node, look(node))));
+        };
+        if std::thread::Builder::new().name("camera-list".to_owned()).spawn(ask).is_err() {
+            break;
+        }
+        loop {
+            match answers.recv_timeout(ANSWER) {
+                Ok((node, found)) => {
+                    next = node + 1;
+                    cameras.extend(found);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    cameras.push(shut(next, Shut::Silent));
+                    next += 1;
+                    continue 'asking;
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => break 'asking,
+            }
+        }
+    }
+    if through == Through::Nokhwa {
+        cameras.iter_mut().for_each(|camera| camera.modes.retain(super::nokhwa::can));
+    }
+    finish(cameras)
+}
+
+/// The camera of a node, if it is there and one.
+fn look(node: u32) -> Option<Found> {
+    let place = place(node);
+    match v4l::Device::with_path(&place) {
+        // The crate panics where a driver's texts are not UTF-8, among other things.
+        Ok(device) => catch_unwind(AssertUnwindSafe(|| describe(&device, &place))).ok().flatten(),
+        Err(error) if matches!(error.raw_os_error(), Some(1 | 13)) => Some(shut(node, Shut::Unreadable)),
+        Err(_) => None,
+    }
+}
+
+fn place(node: u32) -> String {
+    format!("/dev/video{node}")
+}
+
+/// Says which is the default, and keeps ids apart.
+fn finish(mut cameras: Vec<Found>) -> Vec<Found> {
+    let mut ids = HashSet::new();
+    for camera in &mut cameras {
+        let plain = camera.device.id.clone();
+        let mut count = 1;
+        while !ids.insert(camera.device.id.clone()) {
+            count += 1;
+            camera.device.id = format!("{plain}-{count}");
+        }
+        camera.device.modes = camera.modes.iter().map(|mode| (*mode).into()).collect();
+    }
+    if let Some(first) = cameras.iter_mut().find(|camera| camera.shut.is_none()) {
+        first.device.default = true;
+    }
+    cameras
+}
+
+/// What the camera at `place` is; nothing if it is none.
+fn describe(device: &v4l::Device, place: &str) -> Option<Found> {
+    let caps = device.query_caps().ok()?;
+    // Nodes for metadata and for output have no format of captured pictures.
+    let formats = device.enum_formats().ok().filter(|formats| !formats.is_empty())?;
+    let mut modes = Vec::new();
+    for format in &formats {
+        let known = FOURCCS.iter().find(|(fourcc, _)| **fourcc == format.fourcc.repr);
+        let Some((_, encoding)) = known else { continue };
+        for (width, height) in sizes(device, format.fourcc) {
+            for fps in rates(device, format.fourcc, (width, height)) {
+                modes.push(Mode { width, height, fps, encoding: *encoding });
+            }
+        }
+    }
+    modes.sort_by(|one, other| {
+        let order = |mode: &Mode| (mode.width * mode.height, mode.fps.as_f64());
+        order(other).partial_cmp(&order(one)).unwrap_or(std::cmp::Ordering::Equal)
+    });
+    modes.dedup();
+    let id = by_id(place).unwrap_or_else(|| slug(&format!("{}-{}", caps.bus, caps.card)));
+    let note = modes.is_empty().then(|| "sends its pictures in no way that is known here".to_owned());
+    let device = Device { kind: Kind::Camera, id, name: caps.card, default: false, modes: Vec::new(), note };
+    Some(Found { device, place: place.to_owned(), modes, shut: None })
+}
+
+/// A camera that cannot be opened, as far as it is known.
+fn shut(node: u32, shut: Shut) -> Found {
+    let place = place(node);
+    let name = std::fs::read_to_string(format!("/sys/class/video4linux/video{node}/name"));
+    let name = name.map_or_else(|_| place.clone(), |name| name.trim().to_owned());
+    let note = match shut {
+        Shut::Unreadable => "not readable: `sudo usermod -aG video $USER`, then log in anew",
+        Shut::Silent => "does not answer",
+    };
+    let id = by_id(&place).unwrap_or_else(|| slug(&name));
+    let note = Some(note.to_owned());
+    let device = Device { kind: Kind::Camera, id, name, default: false, modes: Vec::new(), note };
+    Found { device, place, modes: Vec::new(), shut: Some(shut) }
+}
+
+/// What udev calls it by maker, model and serial number: it stays the same whatever it is plugged into.
+fn by_id(place: &str) -> Option<String> {
+    let links = std::fs::read_dir("/dev/v4l/by-id").ok()?.flatten();
+    let mut alike = links.filter(|link| {
+        std::fs::canonicalize(link.path()).is_ok_and(|target| target == Path::new(place))
+    });
+    alike.next()?.file_name().into_string().ok()
+}
+
+fn slug(text: &str) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.:".contains(letter) { letter } else { '_' };
+    text.chars().map(plain).collect()
+}
+
+fn sizes(device: &v4l::Device, fourcc: FourCC) -> Vec<(u32, u32)> {
+    let mut sizes = Vec::new();
+    for size in device.enum_framesizes(fourcc).unwrap_or_default() {
+        match size.size {
+            FrameSizeEnum::Discrete(size) => sizes.push((size.width, size.height)),
+            FrameSizeEnum::Stepwise(step) => {
+                let fits = |value: u32, min: u32, max: u32, step: u32| {
+                    (min..=max).contains(&value) && (value - min).is_multiple_of(step.max(1))
+                };
+                sizes.extend(SIZES.iter().copied().filter(|&(width, height)| {
+                    fits(width, step.min_width, step.max_width, step.step_width)
+                        && fits(height, step.min_height, step.max_height, step.step_height)
+                }));
+                sizes.push((step.max_width, step.max_height));
+            }
+        }
+    }
+    let possible = 1..=millstream_core::MAX_DIMENSION;
+    sizes.retain(|(width, height)| possible.contains(width) && possible.contains(height));
+    sizes
+}
+
+fn rates(device: &v4l::Device, fourcc: FourCC, (width, height): (u32, u32)) -> Vec<FrameRate> {
+    let mut rates = Vec::new();
+    for interval in device.enum_frameintervals(fourcc, width, height).unwrap_or_default() {
+        match interval.interval {
+            FrameIntervalEnum::Discrete(interval) => rates.extend(rate(interval)),
+            FrameIntervalEnum::Stepwise(step) => {
+                let (Some(fastest), Some(slowest)) = (rate(step.min), rate(step.max)) else { continue };
+                let between = |rate: &FrameRate| (slowest.as_f64()..=fastest.as_f64()).contains(&rate.as_f64());
+                rates.extend(RATES.iter().filter_map(|rate| FrameRate::new(*rate, 1)).filter(between));
+                rates.push(fastest);
+            }
+        }
+    }
+    if rates.is_empty() {
+        // Drivers that list no rates have one, and may say it.
+        rates.push(device.params().ok().and_then(|params| rate(params.interval)).unwrap_or(FrameRate::THIRTY));
+    }
+    rates
+}
+
+/// The rate of an interval, in lowest terms.
+fn rate(interval: Fraction) -> Option<FrameRate> {
+    let (mut a, mut b) = (interval.numerator, interval.denominator);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    FrameRate::new(interval.denominator / a.max(1), interval.numerator / a.max(1))
+}
+
+/// Asks the camera at `place` for exactly `mode`, whatever state another program has left it in.
+pub(super) fn prepare(device: &v4l::Device, place: &str, mode: Mode) -> Result<Format> {
+    let failed = |error: io::Error| explained(place, error.raw_os_error(), &error.to_string());
+    let names = FOURCCS.iter().filter(|(_, encoding)| *encoding == mode.encoding).map(|(fourcc, _)| FourCC::new(fourcc));
+    let mut got = None;
+    for fourcc in names {
+        let format = device.set_format(&Format::new(mode.width, mode.height, fourcc)).map_err(failed)?;
+        if (format.width, format.height, format.fourcc) == (mode.width, mode.height, fourcc) {
+            got = Some(format);
+            break;
+        }
+    }
+    let refused = || Error::lost(format!("{place} offers {mode}, and refuses it; try another mode"));
+    let format = got.ok_or_else(refused)?;
+    // A driver that has one rate only need not let it be set.
+    let interval = Fraction::new(mode.fps.denominator(), mode.fps.numerator());
+    if let Err(error) = device.set_params(&Parameters::new(interval)) {
+        tracing::debug!("{place} takes no rate: {error}");
+    }
+    Ok(format)
+}
+
+pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color)> {
+    let place = camera.place.as_str();
+    let failed = |error: io::Error| explained(place, error.raw_os_error(), &error.to_string());
+    let device = v4l::Device::with_path(place).map_err(failed)?;
+    let format = prepare(&device, place, mode)?;
+    let color = Color {
+        matrix: if matches!(format.colorspace, Colorspace::Rec709) { Matrix::Bt709 } else { Matrix::Bt601 },
+        range: if matches!(format.quantization, Quantization::FullRange) { Range::Full } else { Range::Limited },
+    };
+    let row = match mode.encoding {
+        Encoding::Mjpeg => 0,
+        Encoding::Yuyv => mode.width.div_ceil(2) as usize * 4,
+        Encoding::Rgb => mode.width as usize * 3,
+        Encoding::Nv12 | Encoding::I420 | Encoding::Gray => mode.width as usize,
+    };
+    let stride = format.stride as usize;
+    if mode.encoding == Encoding::I420 && stride > row {
+        return Err(Error::lost(format!("{place} pads its rows of I420, which is not known here; set `format`")));
+    }
+    let stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
+    let rows = (row > 0 && stride > 0).then_some((stride, row));
+    let mut streaming = Streaming { stream: Some(stream), rows, after_trouble: false, place: place.to_owned() };
+    streaming.start().map_err(failed)?;
+    Ok((Box::new(streaming), color))
+}
+
+/// A camera that sends.
+struct Streaming {
+    /// There until it is dropped.
+    stream: Option<Stream<'static>>,
+    rows: Option<(usize, usize)>,
+    /// Whether the last call failed.
+    after_trouble: bool,
+    place: String,
+}
+
+impl Streaming {
+    fn stream(&mut self) -> &mut Stream<'static> {
+        self.stream.as_mut().expect("it is there until it is dropped")
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        let stream = self.stream();
+        // Not the first: the crate queues that one itself, when it is asked for a picture.
+        for index in 1..BUFFERS as usize {
+            match stream.queue(index) {
+                Ok(()) => {}
+                // The driver gave fewer than were asked for.
+                Err(error) if index > 1 && error.raw_os_error() == Some(22) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        stream.start()
+    }
+
+    fn trouble(&self, error: &io::Error) -> Trouble {
+        match (error.kind(), error.raw_os_error()) {
+            (io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted, _) => Trouble::Nothing,
+            // EIO: the kernel's documentation says that it may pass.
+            (_, Some(5)) => Trouble::Passing(error.to_string()),
+            (_, code) => Trouble::Gone(explained(&self.place, code, &error.to_string())),
+        }
+    }
+}
+
+impl Driver for Streaming {
+    fn next(&mut self, take: &mut dyn FnMut(Raw<'_>)) -> Result<(), Trouble> {
+        let rows = self.rows;
+        // Waits here and not in the crate, which after it had waited in vain would queue a buffer twice.
+        match self.stream().handle().poll(POLLIN, WAIT.as_millis() as i32) {
+            Ok(0) => return Err(Trouble::Nothing),
+            Ok(_) => {}
+            Err(error) => return Err(self.trouble(&error)),
+        }
+        if std::mem::take(&mut self.after_trouble) {
+            // The buffer that the crate would queue is with the driver already; a picture is let go for it.
+            return match self.stream().dequeue() {
+                Ok(_) => Err(Trouble::Nothing),
+                Err(error) => {
+                    self.after_trouble = true;
+                    Err(self.trouble(&error))
+                }
+            };
+        }
+        match CaptureStream::next(self.stream()) {
+            Ok((_, meta)) if meta.flags.contains(Flags::ERROR) => {
+                Err(Trouble::Passing("the driver calls a picture damaged".to_owned()))
+            }
+            Ok((data, meta)) => {
+                let used = if meta.bytesused == 0 { data.len() } else { data.len().min(meta.bytesused as usize) };
+                let age = meta.flags.contains(Flags::TIMESTAMP_MONOTONIC).then(|| age(meta)).flatten();
+                take(Raw { data: &data[..used], rows, age: credible(age) });
+                Ok(())
+            }
+            Err(error) => {
+                self.after_trouble = true;
+                Err(self.trouble(&error))
+            }
+        }
+    }
+}
+
+/// How long ago the driver says a picture was captured; nothing where that lies in the future.
+fn age(meta: &Metadata) -> Option<Duration> {
+    let now = clock_gettime(ClockId::Monotonic);
+    let now = Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
+    now.checked_sub(Duration::from(meta.timestamp))
+}
+
+impl Drop for Streaming {
+    /// The crate's stream panics when the driver refuses to stop, and what is inside it then panics too;
+    /// two panics at once end the process. So it is stopped here first, and one that will not stop is kept.
+    fn drop(&mut self) {
+        let Some(mut stream) = self.stream.take() else { return };
+        match stream.stop() {
+            Err(error) if error.raw_os_error() != Some(19) => {
+                tracing::warn!("{} does not stop ({error}), and stays open until this program ends", self.place);
+                std::mem::forget(stream);
+            }
+            _ => drop(stream),
+        }
+    }
+}

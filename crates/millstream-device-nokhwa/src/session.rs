@@ -1,0 +1,102 @@
+//! The thread in which a camera's driver runs: it may block, fail, panic or hang for ever, and nobody
+//! waits for it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_core::error::Kind;
+use millstream_core::{Clock, Error, Pool, Result};
+
+use crate::choose;
+use crate::driver::{self, Raw, Trouble};
+use crate::mode::Encoding;
+use crate::options::Options;
+use crate::slot::{Opened, Shot, Slot};
+
+/// Pictures that may be under way: two in the slot, one at each end of it.
+const POOLED: usize = 4;
+/// How long a driver that failed is left alone, so that one that fails at once does not take a core.
+const AFTER_TROUBLE: Duration = Duration::from_millis(10);
+
+/// A camera that is opened, or about to be. Dropping it leaves the thread behind, which closes the
+/// camera as soon as its driver lets it.
+pub(crate) struct Session(Arc<Slot>);
+
+impl Session {
+    /// Starts a thread that opens the camera that fits `options`.
+    ///
+    /// # Errors
+    /// If the system has no thread left.
+    pub(crate) fn start(options: Options, clock: Clock) -> Result<Session> {
+        let slot = Arc::new(Slot::default());
+        let inside = Arc::clone(&slot);
+        std::thread::Builder::new()
+            .name("camera".to_owned())
+            .spawn(move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| capture(&options, &clock, &inside)));
+                if let Err(error) = ended.unwrap_or_else(|payload| Err(panicked(payload.as_ref()))) {
+                    inside.put(|news| news.ended = Some(error));
+                }
+            })
+            .map_err(|error| Error::lost("no thread for the camera").caused_by(error))?;
+        Ok(Session(slot))
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.0
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+fn capture(options: &Options, clock: &Clock, slot: &Slot) -> Result<()> {
+    let cameras = driver::list(options.through)?;
+    let (camera, mode, choice) = choose::choose(options, &cameras)?;
+    let (mut driver, color) = driver::open(options.through, camera, mode)?;
+    slot.put(|news| news.opened = Some(Opened { choice, mode, color }));
+    let mut pool = Pool::new(POOLED);
+    while !slot.is_left() {
+        let next = driver.next(&mut |raw| {
+            let time = clock.now() - raw.age;
+            slot.put_shot(Shot { data: keep(&mut pool, raw, mode.encoding, mode.height as usize), time });
+        });
+        match next {
+            Ok(()) | Err(Trouble::Nothing) => {}
+            Err(Trouble::Passing(words)) => {
+                slot.put(|news| {
+                    news.troubles.0 += 1;
+                    news.troubles.1 = words;
+                });
+                slot.rest(AFTER_TROUBLE);
+            }
+            Err(Trouble::Gone(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A copy of what the driver wants back, without what it has between rows.
+fn keep(pool: &mut Pool<u8>, raw: Raw<'_>, encoding: Encoding, height: usize) -> millstream_core::Buffer<u8> {
+    let Some((stride, row)) = raw.rows.filter(|(stride, row)| stride > row && encoding != Encoding::Mjpeg) else {
+        return pool.collect(raw.data.iter().copied());
+    };
+    // Chroma of NV12 has rows as long as luma, and half as many; of I420 it would have half the stride.
+    let rows = if encoding == Encoding::Nv12 { height + height.div_ceil(2) } else { height };
+    pool.fill(rows * row, |out| {
+        for (to, from) in out.chunks_exact_mut(row).zip(raw.data.chunks(stride)) {
+            let len = row.min(from.len());
+            to[..len].copy_from_slice(&from[..len]);
+        }
+    })
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Error {
+    let words = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    Error::new(Kind::Lost, format!("the camera's driver panicked: {}", words.unwrap_or("without words")))
+}
