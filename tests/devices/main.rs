@@ -4,9 +4,11 @@
 //! The tests share the machine's cores, so they run one after the other.
 
 mod audio;
+mod camera;
 #[path = "../browser/chromium.rs"]
 #[allow(dead_code, reason = "the tests in a browser use all of it")]
 mod chromium;
 mod guest;
+mod program;
 #[cfg(target_os = "linux")]
 mod screen;

@@ -8,7 +8,7 @@ use millstream_core::{Clock, Control, Cx, Error, Next, Result, Source, Timestamp
 
 use crate::decode::Decoder;
 use crate::options::Options;
-use crate::session::Session;
+use crate::session::{LeftBehind, Session};
 use crate::slot::{Opened, Shot};
 
 /// How long a camera may take to open at the start. Listing alone may take two seconds where one of
@@ -21,6 +21,8 @@ const STALLED: Duration = Duration::from_secs(1);
 const STALLED_PERIODS: u64 = 10;
 /// How long a lost camera is left alone before it is tried again: twice as long each time.
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// Threads that a driver may hold at once. With as many it is not tried again before one comes back.
+const HELD: usize = 3;
 /// How often it is said that pictures were damaged: once for all of this time, not for each.
 const SAID_EVERY: Duration = Duration::from_secs(1);
 
@@ -39,6 +41,7 @@ pub struct Camera {
     clock: Clock,
     decoder: Decoder,
     state: State,
+    left_behind: Vec<LeftBehind>,
     troubles: Troubles,
     paused: bool,
     last: Timestamp,
@@ -95,7 +98,18 @@ impl Camera {
         let state = State::Live(Live { session, opened: Some(opened), deadline, tries: 0 });
         let troubles = Troubles::default();
         let clock = clock.clone();
-        Ok(Camera { options, choice, clock, decoder, state, troubles, paused: false, last: Timestamp::ZERO })
+        let left_behind = Vec::new();
+        Ok(Camera {
+            options,
+            choice,
+            clock,
+            decoder,
+            state,
+            left_behind,
+            troubles,
+            paused: false,
+            last: Timestamp::ZERO,
+        })
     }
 
     /// Which camera and which of its modes, and why.
@@ -124,6 +138,9 @@ impl Camera {
     /// The camera is lost, or still: the error where it is new.
     fn lost(&mut self, now: Timestamp, error: Error, tries: u32) -> Option<Error> {
         let wait = BACK_OFF[0].saturating_mul(1 << tries.min(8)).min(BACK_OFF[1]);
+        if let State::Live(live) = &self.state {
+            self.left_behind.push(live.session.left_behind());
+        }
         self.state = State::Lost { retry: now + wait, tries: tries + 1 };
         let words = error.to_string();
         let Some((_, said)) = &mut self.troubles.lost else {
@@ -150,7 +167,11 @@ impl Camera {
         troubles.said = Some(now);
         let last = troubles.last.take()?;
         let count = std::mem::take(&mut troubles.bad);
-        if count == 1 { Some(last) } else { Some(Error::bad_item(format!("{count} pictures; the last one: {last}"))) }
+        if count == 1 {
+            Some(last)
+        } else {
+            Some(Error::bad_item(format!("{count} pictures were damaged or missed, the last: {last}")))
+        }
     }
 }
 
@@ -168,7 +189,12 @@ impl Source<VideoFrame> for Camera {
             let now = cx.now();
             let live = match &mut self.state {
                 State::Lost { retry, .. } if now < *retry => return Ok(Next::Until(*retry)),
-                State::Lost { tries, .. } => {
+                State::Lost { retry, tries } => {
+                    self.left_behind.retain(LeftBehind::is_held);
+                    if self.left_behind.len() >= HELD {
+                        *retry = now + BACK_OFF[1];
+                        continue;
+                    }
                     let tries = *tries;
                     let session = Session::start(self.options.clone(), self.clock.clone())?;
                     let deadline = now + OPENS_WITHIN;

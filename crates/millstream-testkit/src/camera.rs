@@ -59,7 +59,9 @@ impl FakeCamera {
     pub fn tell(&self, words: &str) {
         // Written beside and moved there, so that nobody reads half of it.
         let fresh = self.file.with_extension("new");
-        std::fs::write(&fresh, words).and_then(|()| std::fs::rename(&fresh, &self.file)).expect("a file for the camera");
+        std::fs::write(&fresh, words)
+            .and_then(|()| std::fs::rename(&fresh, &self.file))
+            .expect("a file for the camera");
     }
 
     /// Pulls it out.

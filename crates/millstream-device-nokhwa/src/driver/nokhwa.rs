@@ -41,8 +41,7 @@ pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color
     }
     let formats = [exact.format()];
     let requested = RequestedFormat::with_formats(RequestedFormatType::Exact(exact), &formats);
-    let mut camera = Camera::new(index(place), requested)
-        .map_err(failed)?;
+    let mut camera = Camera::new(index(place), requested).map_err(failed)?;
     camera.open_stream().map_err(failed)?;
     Ok((Box::new(Streaming { camera, place: place.to_owned() }), Color::default()))
 }
@@ -101,18 +100,23 @@ pub(super) fn list() -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for (number, info) in nokhwa::query(nokhwa::utils::ApiBackend::Auto).map_err(failed)?.into_iter().enumerate() {
         let requested = RequestedFormat::with_formats(RequestedFormatType::None, &[]);
-        let formats = Camera::new(info.index().clone(), requested).and_then(|mut camera| camera.compatible_camera_formats());
-        let modes: Vec<Mode> = formats.unwrap_or_default().iter().filter_map(|format| {
-            let encoding = match format.format() {
-                FrameFormat::MJPEG => Encoding::Mjpeg,
-                FrameFormat::YUYV => Encoding::Yuyv,
-                FrameFormat::NV12 => Encoding::Nv12,
-                FrameFormat::RAWRGB => Encoding::Rgb,
-                _ => return None,
-            };
-            let fps = FrameRate::new(format.frame_rate(), 1)?;
-            Some(Mode { width: format.width(), height: format.height(), fps, encoding })
-        }).collect();
+        let formats =
+            Camera::new(info.index().clone(), requested).and_then(|mut camera| camera.compatible_camera_formats());
+        let modes: Vec<Mode> = formats
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|format| {
+                let encoding = match format.format() {
+                    FrameFormat::MJPEG => Encoding::Mjpeg,
+                    FrameFormat::YUYV => Encoding::Yuyv,
+                    FrameFormat::NV12 => Encoding::Nv12,
+                    FrameFormat::RAWRGB => Encoding::Rgb,
+                    _ => return None,
+                };
+                let fps = FrameRate::new(format.frame_rate(), 1)?;
+                Some(Mode { width: format.width(), height: format.height(), fps, encoding })
+            })
+            .collect();
         let place = info.index().as_string();
         let id = if info.misc().is_empty() { place.clone() } else { info.misc() };
         let device = Device {

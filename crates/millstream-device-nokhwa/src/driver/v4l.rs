@@ -1,10 +1,10 @@
 //! Cameras by Video4Linux2, through the crate `v4l`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use millstream_core::device::{Device, Kind};
@@ -65,6 +65,14 @@ const SIZES: [(u32, u32); 10] = [
 /// Rates that are offered of a camera that can go at any.
 const RATES: [u32; 8] = [5, 10, 15, 20, 24, 25, 30, 60];
 
+/// Nodes whose driver was asked and has not answered, each with a thread that waits for it: they are not
+/// asked again, or there would be more threads each time.
+static SILENT: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+fn silent() -> MutexGuard<'static, BTreeSet<u32>> {
+    SILENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The cameras, asked one after the other in a thread of their own. One that does not answer is left
 /// behind with its thread, and another thread asks the rest.
 pub(super) fn list(through: Through) -> Vec<Found> {
@@ -74,7 +82,14 @@ pub(super) fn list(through: Through) -> Vec<Found> {
         let (sender, answers) = mpsc::channel();
         let ask = move || {
             // Where nobody listens any more, the rest was asked by somebody else.
-            let _asked = (next..NODES).try_for_each(|node| sender.send((node, look(node))));
+            let _asked = (next..NODES).try_for_each(|node| {
+                let found = if silent().contains(&node) { Some(shut(node, Shut::Silent)) } else { look(node) };
+                let sent = sender.send((node, found));
+                if sent.is_err() {
+                    silent().remove(&node);
+                }
+                sent
+            });
         };
         if std::thread::Builder::new().name("camera-list".to_owned()).spawn(ask).is_err() {
             break;
@@ -86,6 +101,7 @@ pub(super) fn list(through: Through) -> Vec<Found> {
                     cameras.extend(found);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {
+                    silent().insert(next);
                     cameras.push(shut(next, Shut::Silent));
                     next += 1;
                     continue 'asking;
@@ -177,9 +193,8 @@ fn shut(node: u32, shut: Shut) -> Found {
 /// What udev calls it by maker, model and serial number: it stays the same whatever it is plugged into.
 fn by_id(place: &str) -> Option<String> {
     let links = std::fs::read_dir("/dev/v4l/by-id").ok()?.flatten();
-    let mut alike = links.filter(|link| {
-        std::fs::canonicalize(link.path()).is_ok_and(|target| target == Path::new(place))
-    });
+    let mut alike =
+        links.filter(|link| std::fs::canonicalize(link.path()).is_ok_and(|target| target == Path::new(place)));
     alike.next()?.file_name().into_string().ok()
 }
 
@@ -242,7 +257,8 @@ fn rate(interval: Fraction) -> Option<FrameRate> {
 /// Asks the camera at `place` for exactly `mode`, whatever state another program has left it in.
 pub(super) fn prepare(device: &v4l::Device, place: &str, mode: Mode) -> Result<Format> {
     let failed = |error: io::Error| explained(place, error.raw_os_error(), &error.to_string());
-    let names = FOURCCS.iter().filter(|(_, encoding)| *encoding == mode.encoding).map(|(fourcc, _)| FourCC::new(fourcc));
+    let names =
+        FOURCCS.iter().filter(|(_, encoding)| *encoding == mode.encoding).map(|(fourcc, _)| FourCC::new(fourcc));
     let mut got = None;
     for fourcc in names {
         let format = device.set_format(&Format::new(mode.width, mode.height, fourcc)).map_err(failed)?;

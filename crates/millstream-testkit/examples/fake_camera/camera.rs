@@ -222,9 +222,7 @@ pub(crate) fn open(node: u32) -> Option<c_long> {
     }
     let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
     // SAFETY: makes a file and touches no memory.
-    let handle = unsafe {
-        raw(libc::SYS_timerfd_create, [libc::CLOCK_MONOTONIC.into(), flags.into(), 0, 0, 0, 0])
-    };
+    let handle = unsafe { raw(libc::SYS_timerfd_create, [libc::CLOCK_MONOTONIC.into(), flags.into(), 0, 0, 0, 0]) };
     let free = HANDLES.iter().position(|handle| handle.load(Ordering::Acquire) < 0)?;
     LIVES[free].store(camera.life, Ordering::Release);
     HANDLES[free].store(handle as c_int, Ordering::Release);

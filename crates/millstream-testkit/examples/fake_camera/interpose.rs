@@ -124,14 +124,28 @@ unsafe fn mapped(place: *mut c_void, len: usize, protection: c_int, flags: c_int
 
 /// `mmap(2)`
 #[unsafe(no_mangle)]
-unsafe extern "C" fn mmap(place: *mut c_void, len: usize, protection: c_int, flags: c_int, fd: c_int, at: i64) -> *mut c_void {
+unsafe extern "C" fn mmap(
+    place: *mut c_void,
+    len: usize,
+    protection: c_int,
+    flags: c_int,
+    fd: c_int,
+    at: i64,
+) -> *mut c_void {
     // SAFETY: the caller's arguments.
     unsafe { mapped(place, len, protection, flags, fd, at) }
 }
 
 /// `mmap(2)` for large files.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn mmap64(place: *mut c_void, len: usize, protection: c_int, flags: c_int, fd: c_int, at: i64) -> *mut c_void {
+unsafe extern "C" fn mmap64(
+    place: *mut c_void,
+    len: usize,
+    protection: c_int,
+    flags: c_int,
+    fd: c_int,
+    at: i64,
+) -> *mut c_void {
     // SAFETY: the caller's arguments.
     unsafe { mapped(place, len, protection, flags, fd, at) }
 }

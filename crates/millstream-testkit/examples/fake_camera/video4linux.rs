@@ -188,7 +188,15 @@ fn describe_buffer(camera: &Camera, fields: &mut Fields) -> Result<(), c_int> {
 fn write_buffer(camera: &Camera, fields: &mut Fields, index: u32, used: usize, flags: u32) -> Result<(), c_int> {
     let buffers = camera.buffers.as_ref().filter(|buffers| index < buffers.count).ok_or(libc::EINVAL)?;
     fields.0.fill(0);
-    fields.write_all(&[(0, index), (4, 1), (8, used as u32), (12, flags | 0x2000), (16, 1), (56, camera.sequence), (60, 1)]);
+    fields.write_all(&[
+        (0, index),
+        (4, 1),
+        (8, used as u32),
+        (12, flags | 0x2000),
+        (16, 1),
+        (56, camera.sequence),
+        (60, 1),
+    ]);
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
