@@ -9,13 +9,14 @@ use millstream_testkit::camera::BARS;
 use super::with_camera;
 use crate::program::turn;
 
+/// The link holds everything while the disk takes its time.
 const FILE: &str = r#"
 [stage.camera]
 type = "camera"
 
 [stage.file]
 type = "y4m-writer"
-input = { from = "camera", policy = "block", items = 8 }
+input = { from = "camera", policy = "block", items = 200 }
 path = "seen.y4m"
 "#;
 
