@@ -31,6 +31,8 @@ have() {
         gstreamer) gst-inspect-1.0 webrtcbin >/dev/null 2>&1 && gst-inspect-1.0 nicesink >/dev/null 2>&1 ;;
         python3-venv) python3 -c 'import ensurepip, venv' >/dev/null 2>&1 ;;
         libvpx-dev) printf '#include <vpx/vpx_encoder.h>\n' | cc -E - >/dev/null 2>&1 ;;
+        # A library: what generates bindings loads it.
+        libclang) PATH=$PATH:/sbin ldconfig -p 2>/dev/null | grep 'libclang[-.]' >/dev/null || ls /usr/lib/llvm*/lib/libclang.so* >/dev/null 2>&1 ;;
         chromium) command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
@@ -46,6 +48,10 @@ package() {
             echo gstreamer1.0-tools gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice python3-gi \
                 gir1.2-gst-plugins-{base,bad}-1.0
             ;;
+        apt-get:libclang) echo libclang-dev ;;
+        dnf:libclang) echo clang-libs ;;
+        pacman:libclang) echo clang ;;
+        apk:libclang) echo clang-libclang ;;
         dnf:libvpx-dev) echo libvpx-devel ;;
         pacman:libvpx-dev | brew:libvpx-dev) echo libvpx ;;
         dnf:ffmpeg) echo ffmpeg-free ;;
@@ -111,5 +117,7 @@ need_to_build() {
     need cc "libopus and the cryptography are C"
     need make "libopus is built with it"
     need cmake "libopus is configured with it"
+    [ "$(uname)" != Linux ] || need libclang "the bindings of Video4Linux, for cameras, are generated with it"
+    need nasm "the SIMD of libjpeg-turbo, for cameras, is written for it"
     need libvpx "VP8 is encoded with it; it is loaded when a pipeline starts"
 }

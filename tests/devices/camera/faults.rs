@@ -104,6 +104,22 @@ fn one_that_another_program_takes_is_back_when_that_lets_go() {
 }
 
 #[test]
+fn a_panic_in_the_driver_is_a_loss_like_another() {
+    let _turn = turn();
+    let Some((_folder, camera, mut program)) = with_camera("panic", "plugged", PIPELINE, &[]) else { return };
+    program.says("camera: Millstream Fake Camera");
+    camera.unplug();
+    program.says("is lost");
+    camera.tell("absurd");
+    program.says("is not back yet: the camera's driver panicked: Invalid field order");
+    camera.replug();
+    program.says("is back after");
+    program.run_for(Duration::from_secs(1));
+    let (statistics, _) = program.stop();
+    undisturbed(&statistics);
+}
+
+#[test]
 fn a_flood_of_errors_is_counted_and_not_logged_one_by_one() {
     let _turn = turn();
     let Some((_folder, camera, mut program)) = with_camera("flood", "plugged", PIPELINE, &[]) else { return };

@@ -107,6 +107,7 @@ impl Camera {
                 busy: false,
                 unreadable: false,
                 odd: false,
+                absurd: false,
                 errors: 0,
                 damaged: 0,
                 garbled: 0,

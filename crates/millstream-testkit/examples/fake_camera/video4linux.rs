@@ -142,7 +142,12 @@ fn set_format(camera: &mut Camera, fields: &mut Fields) -> Result<(), c_int> {
     let far = |(width, height): &(u32, u32)| width.abs_diff(wanted_width) + height.abs_diff(wanted_height);
     let (width, height) = *sizes(encoding).iter().min_by_key(|size| far(size)).ok_or(libc::EINVAL)?;
     camera.format = Format { width, height, encoding: Some(encoding) };
-    write_format(camera.format, fields)
+    write_format(camera.format, fields)?;
+    if camera.told.absurd {
+        // The order of fields of an interlaced picture.
+        fields.write(20, 99);
+    }
+    Ok(())
 }
 
 fn write_rate(camera: &Camera, fields: &mut Fields) -> Result<(), c_int> {
