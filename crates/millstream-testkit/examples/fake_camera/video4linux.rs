@@ -27,7 +27,7 @@ pub(crate) fn answer(camera: &mut Camera, fd: c_int, request: u32, argument: &mu
     match request & 0xFF {
         0 => capabilities(&mut fields),
         2 => format_number(&mut fields),
-        4 => write_format(camera.format, &mut fields),
+        4 => write_format(camera, &mut fields),
         5 => set_format(camera, &mut fields),
         8 => request_buffers(camera, fd, &mut fields),
         9 => describe_buffer(camera, &mut fields),
@@ -111,17 +111,19 @@ fn interval_number(fields: &mut Fields) -> Result<(), c_int> {
     Ok(())
 }
 
-fn write_format(format: Format, fields: &mut Fields) -> Result<(), c_int> {
+fn write_format(camera: &Camera, fields: &mut Fields) -> Result<(), c_int> {
     is_capture(fields, 0)?;
     fields.0[8..].fill(0);
-    let Format { width, height, encoding } = format;
+    let Format { width, height, encoding } = camera.format;
     let row = match encoding {
         Some(Encoding::Yuyv) => width * 2,
         Some(Encoding::Mjpeg) => 0,
         Some(Encoding::Nv12) | None => width,
     };
+    // Whether it is interlaced, and how.
+    let field = if camera.told.absurd { 99 } else { 1 };
     let name = encoding.and_then(|wanted| ENCODINGS.iter().find(|(encoding, _)| *encoding == wanted));
-    fields.write_all(&[(8, width), (12, height), (20, 1), (24, row), (28, bytes(format) as u32), (32, 8)]);
+    fields.write_all(&[(8, width), (12, height), (20, field), (24, row), (28, bytes(camera.format) as u32), (32, 8)]);
     fields.text(16, name.map_or(&b"YU12"[..], |(_, name)| &name[..]));
     Ok(())
 }
@@ -142,12 +144,7 @@ fn set_format(camera: &mut Camera, fields: &mut Fields) -> Result<(), c_int> {
     let far = |(width, height): &(u32, u32)| width.abs_diff(wanted_width) + height.abs_diff(wanted_height);
     let (width, height) = *sizes(encoding).iter().min_by_key(|size| far(size)).ok_or(libc::EINVAL)?;
     camera.format = Format { width, height, encoding: Some(encoding) };
-    write_format(camera.format, fields)?;
-    if camera.told.absurd {
-        // The order of fields of an interlaced picture.
-        fields.write(20, 99);
-    }
-    Ok(())
+    write_format(camera, fields)
 }
 
 fn write_rate(camera: &Camera, fields: &mut Fields) -> Result<(), c_int> {
