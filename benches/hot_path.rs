@@ -1,7 +1,9 @@
-//! The hot path: encode and packetize.
+//! The hot path: what a camera sends into I420, encode, packetize.
 //!
 //! Run with `cargo bench --bench hot_path`.
 
+#[path = "hot/camera.rs"]
+mod camera;
 #[path = "hot/pictures.rs"]
 mod pictures;
 
@@ -10,7 +12,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millstream::core::{Bytes, EncodedFrame, Layer, Out, Role, Stage, Timestamp, VP8};
+use millstream::nokhwa::decode::Encoding;
 use millstream::{opus, rtp, vpx};
+use turbojpeg::Subsamp;
 
 fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
@@ -39,6 +43,19 @@ fn encode(criterion: &mut Criterion) {
             black_box(out.items().pop_front())
         });
     });
+    group.finish();
+}
+
+fn convert(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("convert 1280x720");
+    for (name, encoding, data) in [
+        ("YUYV", Encoding::Yuyv, camera::yuyv()),
+        ("NV12", Encoding::Nv12, camera::nv12()),
+        ("MJPEG 4:2:0 of 45 kB", Encoding::Mjpeg, camera::jpeg(Subsamp::Sub2x2)),
+        ("MJPEG 4:2:2 of 45 kB", Encoding::Mjpeg, camera::jpeg(Subsamp::Sub2x1)),
+    ] {
+        group.bench_function(name, |bench| bench.iter(camera::decoding(encoding, data.clone())));
+    }
     group.finish();
 }
 
@@ -73,5 +90,5 @@ fn packetize(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode, packetize);
+criterion_group!(benches, convert, encode, packetize);
 criterion_main!(benches);

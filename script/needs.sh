@@ -34,6 +34,8 @@ have() {
         # A static one: the guest of script/test-devices has no libraries for it.
         busybox-static) command -v busybox >/dev/null 2>&1 && ! ldd "$(command -v busybox)" >/dev/null 2>&1 ;;
         depmod) [ -x /sbin/depmod ] || command -v depmod >/dev/null 2>&1 ;;
+        # A library: what generates bindings loads it.
+        libclang) PATH=$PATH:/sbin ldconfig -p 2>/dev/null | grep 'libclang[-.]' >/dev/null || ls /usr/lib/llvm*/lib/libclang.so* >/dev/null 2>&1 ;;
         chromium) command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
@@ -56,6 +58,10 @@ package() {
         apt-get:qemu-system-x86_64) echo qemu-system-x86 ;;
         *:depmod) echo kmod ;;
         *:v4l2-ctl) echo v4l-utils ;;
+        apt-get:libclang) echo libclang-dev ;;
+        dnf:libclang) echo clang-libs ;;
+        pacman:libclang) echo clang ;;
+        apk:libclang) echo clang-libclang ;;
         dnf:libvpx-dev) echo libvpx-devel ;;
         pacman:libvpx-dev | brew:libvpx-dev) echo libvpx ;;
         dnf:ffmpeg) echo ffmpeg-free ;;
@@ -121,5 +127,7 @@ need_to_build() {
     need cc "libopus and the cryptography are C"
     need make "libopus is built with it"
     need cmake "libopus is configured with it"
+    [ "$(uname)" != Linux ] || need libclang "the bindings of Video4Linux, for cameras, are generated with it"
+    need nasm "the SIMD of libjpeg-turbo, for cameras, is written for it"
     need libvpx "VP8 is encoded with it; it is loaded when a pipeline starts"
 }

@@ -3,6 +3,8 @@
 
 mod allocations;
 mod bare;
+mod camera;
+mod convert;
 mod encode;
 mod fanout;
 mod instructions;
@@ -16,7 +18,7 @@ mod rounds;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-script/bench encode | packetize | pipeline | fanout-inside [--rounds N]
+script/bench convert | encode | packetize | pipeline | fanout-inside [--rounds N]
   Each subject takes its turn in each of N rounds (31 if not given), in an order that changes. Every value
   goes to docs/measurements/NAME.csv; `script/bench tables` makes the tables from it.
 script/bench instructions [--accept]
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     finished(match name {
+        "convert" => convert::measure(rounds),
         "encode" => encode::measure(rounds),
         "packetize" => packetize::measure(rounds),
         "pipeline" => pipeline::measure(rounds),

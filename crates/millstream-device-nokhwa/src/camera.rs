@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use millstream_core::device::Choice;
-use millstream_core::{Clock, Control, Cx, Error, Next, Result, Source, Timestamp, VideoFrame};
+use millstream_core::{Clock, Color, Control, Cx, Error, Next, Result, Source, Timestamp, VideoFrame};
 
 use crate::decode::Decoder;
+use crate::mode::Mode;
 use crate::options::Options;
 use crate::session::{LeftBehind, Session};
 use crate::slot::{Opened, Shot};
@@ -45,6 +46,8 @@ pub struct Camera {
     troubles: Troubles,
     paused: bool,
     last: Timestamp,
+    /// Pictures that came faster than they were taken.
+    dropped: u64,
 }
 
 enum State {
@@ -56,7 +59,8 @@ enum State {
 
 struct Live {
     session: Session,
-    opened: Option<Opened>,
+    /// What it was asked for and what its samples mean, once it is open.
+    format: Option<(Mode, Color)>,
     /// By when there must be news of it.
     deadline: Timestamp,
     tries: u32,
@@ -90,25 +94,24 @@ impl Camera {
             let words = format!("the camera does not open within {OPENS_WITHIN:?}; unplug it and plug it in again");
             Err(Error::lost(words))
         })?;
-        tracing::info!("{}", opened.choice.why);
-        let choice = opened.choice.clone();
+        let Opened { choice, mode, color } = opened;
+        tracing::info!("{}", choice.why);
         // The same one ever after: another may look at something else.
         let options = Options { device: Some(choice.device.clone()), ..options };
         let deadline = clock.now() + FIRST_PICTURE;
-        let state = State::Live(Live { session, opened: Some(opened), deadline, tries: 0 });
-        let troubles = Troubles::default();
+        let state = State::Live(Live { session, format: Some((mode, color)), deadline, tries: 0 });
         let clock = clock.clone();
-        let left_behind = Vec::new();
         Ok(Camera {
             options,
             choice,
             clock,
             decoder,
             state,
-            left_behind,
-            troubles,
+            left_behind: Vec::new(),
+            troubles: Troubles::default(),
             paused: false,
             last: Timestamp::ZERO,
+            dropped: 0,
         })
     }
 
@@ -117,10 +120,9 @@ impl Camera {
         &self.choice
     }
 
-    fn picture(&mut self, shot: &Shot, opened: &Opened) -> Result<VideoFrame> {
-        let mode = opened.mode;
-        let mut frame =
-            self.decoder.decode(&shot.data, mode.encoding, (mode.width, mode.height), opened.color, shot.time)?;
+    fn picture(&mut self, shot: &Shot, mode: &Mode, color: Color) -> Result<VideoFrame> {
+        let size = (mode.width, mode.height);
+        let mut frame = self.decoder.decode(&shot.data, mode.encoding, size, color, shot.time)?;
         // An age that the driver tells may vary by more than a period.
         self.last = self.last.max(frame.time);
         frame.time = self.last;
@@ -128,10 +130,10 @@ impl Camera {
     }
 
     /// A picture has come: what was lost is back.
-    fn back(&mut self, now: Timestamp, opened: &Opened) {
+    fn back(&mut self, now: Timestamp, mode: &Mode) {
         if let Some((since, _)) = self.troubles.lost.take() {
             let gone = now.since(since).as_secs_f64();
-            tracing::info!("camera {} is back after {gone:.1} s: {}", self.choice.device, opened.mode);
+            tracing::info!("camera {} is back after {gone:.1} s: {mode}", self.choice.device);
         }
     }
 
@@ -175,6 +177,14 @@ impl Camera {
     }
 }
 
+impl Drop for Camera {
+    fn drop(&mut self) {
+        if self.dropped > 0 {
+            tracing::info!("camera {}: {} pictures came faster than they were taken", self.choice.device, self.dropped);
+        }
+    }
+}
+
 /// What the camera's thread has given.
 enum Given {
     Shot(Shot),
@@ -198,13 +208,14 @@ impl Source<VideoFrame> for Camera {
                     let tries = *tries;
                     let session = Session::start(self.options.clone(), self.clock.clone())?;
                     let deadline = now + OPENS_WITHIN;
-                    self.state = State::Live(Live { session, opened: None, deadline, tries });
+                    self.state = State::Live(Live { session, format: None, deadline, tries });
                     continue;
                 }
                 State::Live(live) => live,
             };
             let (given, opened) = live.session.slot().take(cx.waker(), |news| {
                 let opened = news.opened.take();
+                self.dropped += std::mem::take(&mut news.dropped);
                 let given = match std::mem::take(&mut news.troubles) {
                     (0, _) => match news.shots.pop_front() {
                         Some(shot) => Given::Shot(shot),
@@ -215,21 +226,21 @@ impl Source<VideoFrame> for Camera {
                 (given, opened)
             });
             if let Some(opened) = opened {
-                live.opened = Some(opened);
+                live.format = Some((opened.mode, opened.color));
                 live.deadline = now + FIRST_PICTURE;
             }
             match given {
                 Given::Shot(shot) => {
                     // A picture comes after the camera was opened.
-                    let Some(opened) = live.opened.clone() else { continue };
-                    let periods = opened.mode.fps.time_of(STALLED_PERIODS);
+                    let Some((mode, color)) = live.format else { continue };
+                    let periods = mode.fps.time_of(STALLED_PERIODS);
                     live.deadline = now + STALLED.max(periods);
                     live.tries = 0;
-                    self.back(now, &opened);
+                    self.back(now, &mode);
                     if self.paused {
                         continue;
                     }
-                    match self.picture(&shot, &opened) {
+                    match self.picture(&shot, &mode, color) {
                         Ok(frame) => return Ok(Next::Item(frame)),
                         Err(error) => {
                             if let Some(error) = self.bad(now, 1, error) {

@@ -122,3 +122,38 @@ impl Slot {
         let _rested = self.changed.wait_timeout_while(self.lock(), pause, resting);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn shot(millis: u64) -> Shot {
+        Shot { data: Vec::new().into(), time: Timestamp::from_millis(millis) }
+    }
+
+    #[test]
+    fn two_pictures_wait_and_the_oldest_gives_way() {
+        let slot = Slot::default();
+        (0..5).for_each(|millis| slot.put_shot(shot(millis)));
+        let (times, dropped) = slot
+            .take(Waker::noop(), |news| (news.shots.drain(..).map(|shot| shot.time).collect::<Vec<_>>(), news.dropped));
+        assert_eq!((times, dropped), (vec![Timestamp::from_millis(3), Timestamp::from_millis(4)], 3));
+    }
+
+    #[test]
+    fn an_end_is_heard_while_waiting_and_who_rests_wakes_when_left() {
+        let slot = Arc::new(Slot::default());
+        let other = Arc::clone(&slot);
+        let thread = std::thread::spawn(move || {
+            other.put(|news| news.ended = Some(Error::lost("gone")));
+            // Far longer than a test may take, were it not left.
+            other.rest(Duration::from_secs(3600));
+            other.is_left()
+        });
+        let ended = slot.opened(Duration::from_secs(60)).expect("the thread says so").unwrap_err();
+        assert_eq!(ended.to_string(), "gone");
+        slot.leave();
+        assert!(thread.join().expect("it does not panic"));
+    }
+}

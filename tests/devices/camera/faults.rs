@@ -43,7 +43,7 @@ fn sound(statistics: &Value) -> String {
 /// second old. A loaded machine is late now and then, but not for as long.
 fn undisturbed(statistics: &Value) {
     assert!(figure(statistics, "sounds", "latency/max_us") < 500_000, "{statistics:#}");
-    assert!(figure(statistics, "sounds", "items_in") >= 300, "{statistics:#}");
+    assert!(figure(statistics, "sounds", "items_in") >= 100, "{statistics:#}");
 }
 
 /// Asserts that one of a few attempts was in time: a loaded machine may be late.
@@ -98,6 +98,23 @@ fn one_that_another_program_takes_is_back_when_that_lets_go() {
     camera.replug();
     let free = program.clock.now();
     eprintln!("taken: back {:?} after it is free", program.says("is back after").at.since(free));
+    program.run_for(Duration::from_secs(1));
+    let (statistics, _) = program.stop();
+    undisturbed(&statistics);
+}
+
+#[test]
+fn a_panic_in_the_driver_is_a_loss_like_another() {
+    let _turn = turn();
+    let Some((_folder, camera, mut program)) = with_camera("panic", "plugged", PIPELINE, &[]) else { return };
+    program.says("camera: Millstream Fake Camera");
+    camera.unplug();
+    program.says("is lost");
+    camera.tell("absurd");
+    program.says("is not back yet: the camera's driver panicked: Invalid field order");
+    camera.replug();
+    program.says("is back after");
+    program.run_for(Duration::from_secs(1));
     let (statistics, _) = program.stop();
     undisturbed(&statistics);
 }

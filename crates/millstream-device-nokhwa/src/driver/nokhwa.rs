@@ -131,3 +131,24 @@ pub(super) fn list() -> Result<Vec<Found>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_core::units::FrameRate;
+
+    #[test]
+    fn error_numbers_are_read_from_words() {
+        assert_eq!(code("Failed to read: No such device (os error 19)"), Some(19));
+        assert_eq!(code("Stream Not Started"), None);
+    }
+
+    #[test]
+    fn only_what_it_can_ask_for_is_asked_for() {
+        let mode = |encoding, fps| Mode { width: 640, height: 480, fps, encoding };
+        assert!(can(&mode(Encoding::Mjpeg, FrameRate::THIRTY)));
+        assert!(!can(&mode(Encoding::Gray, FrameRate::THIRTY)));
+        assert!(!can(&mode(Encoding::Mjpeg, FrameRate::new(25, 2).unwrap())));
+        assert_eq!(index("/dev/video12"), CameraIndex::Index(12));
+    }
+}

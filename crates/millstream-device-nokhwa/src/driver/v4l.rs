@@ -78,42 +78,60 @@ fn silent() -> MutexGuard<'static, BTreeSet<u32>> {
 pub(super) fn list(through: Through) -> Vec<Found> {
     let mut cameras = Vec::new();
     let mut next = 0;
-    'asking: while next < NODES {
+    while next < NODES {
         let (sender, answers) = mpsc::channel();
         let ask = move || {
             // Where nobody listens any more, the rest was asked by somebody else.
-            let _asked = (next..NODES).try_for_each(|node| {
-                let found = if silent().contains(&node) { Some(shut(node, Shut::Silent)) } else { look(node) };
-                let sent = sender.send((node, found));
-                if sent.is_err() {
-                    silent().remove(&node);
-                }
-                sent
-            });
+            let _asked = (next..NODES).try_for_each(|node| answer(node, &sender));
         };
         if std::thread::Builder::new().name("camera-list".to_owned()).spawn(ask).is_err() {
             break;
         }
-        loop {
-            match answers.recv_timeout(ANSWER) {
-                Ok((node, found)) => {
-                    next = node + 1;
-                    cameras.extend(found);
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    silent().insert(next);
-                    cameras.push(shut(next, Shut::Silent));
-                    next += 1;
-                    continue 'asking;
-                }
-                Err(mpsc::RecvTimeoutError::Disconnected) => break 'asking,
-            }
-        }
+        next = hear(answers, next, &mut cameras);
     }
     if through == Through::Nokhwa {
         cameras.iter_mut().for_each(|camera| camera.modes.retain(super::nokhwa::can));
     }
     finish(cameras)
+}
+
+/// Nodes with what was found there.
+type Answer = (u32, Option<Found>);
+
+/// Tells what is at `node`; an error where nobody listens any more.
+fn answer(node: u32, sender: &mpsc::Sender<Answer>) -> Result<(), ()> {
+    // The lock is not held while a driver is asked.
+    let known = silent().contains(&node);
+    let found = if known { Some(shut(node, Shut::Silent)) } else { look(node) };
+    let mut silent = silent();
+    sender.send((node, found)).map_err(|_| {
+        silent.remove(&node);
+    })
+}
+
+/// Takes answers from `next` on, until all are there or one does not come; the first node not heard of.
+fn hear(answers: mpsc::Receiver<Answer>, mut next: u32, cameras: &mut Vec<Found>) -> u32 {
+    loop {
+        let answer = answers.recv_timeout(ANSWER).map_err(|error| match error {
+            mpsc::RecvTimeoutError::Timeout => Some(silent()),
+            mpsc::RecvTimeoutError::Disconnected => None,
+        });
+        // Under the lock it has either answered by now, or will find that nobody listens.
+        match answer.or_else(|lock| answers.try_recv().map_err(|_| lock)) {
+            Ok((node, found)) => {
+                next = node + 1;
+                cameras.extend(found);
+            }
+            Err(Some(mut silent)) => {
+                silent.insert(next);
+                drop(answers);
+                drop(silent);
+                cameras.push(shut(next, Shut::Silent));
+                return next + 1;
+            }
+            Err(None) => return NODES,
+        }
+    }
 }
 
 /// The camera of a node, if it is there and one.
@@ -398,5 +416,41 @@ impl Drop for Streaming {
             }
             _ => drop(stream),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_in_lowest_terms() {
+        let of = |numerator, denominator| rate(Fraction::new(numerator, denominator)).map(|rate| rate.to_string());
+        assert_eq!(of(1, 30).as_deref(), Some("30"));
+        assert_eq!(of(2, 25).as_deref(), Some("25/2"));
+        assert_eq!(of(1001, 30_000).as_deref(), Some("30000/1001"));
+        assert_eq!(of(333_333, 10_000_000).as_deref(), Some("10000000/333333"));
+        assert_eq!((of(0, 30), of(1, 0), of(0, 0)), (None, None, None));
+    }
+
+    #[test]
+    fn ids_are_kept_apart_and_the_first_that_opens_is_the_default() {
+        let camera = |shut: Option<Shut>| Found {
+            device: Device {
+                kind: Kind::Camera,
+                id: "usb-1".into(),
+                name: "Camera".into(),
+                default: false,
+                modes: Vec::new(),
+                note: None,
+            },
+            place: String::new(),
+            modes: Vec::new(),
+            shut,
+        };
+        let cameras = finish(vec![camera(Some(Shut::Silent)), camera(None), camera(None)]);
+        let seen: Vec<_> = cameras.iter().map(|camera| (camera.device.id.as_str(), camera.device.default)).collect();
+        assert_eq!(seen, [("usb-1", false), ("usb-1-2", true), ("usb-1-3", false)]);
+        assert_eq!(slug("usb-0000:00:14.0-1-HD Webcam™"), "usb-0000:00:14.0-1-HD_Webcam_");
     }
 }

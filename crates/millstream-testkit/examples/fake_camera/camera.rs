@@ -42,7 +42,12 @@ pub(crate) struct Camera {
     pub(crate) buffers: Option<Buffers>,
     pub(crate) queue: VecDeque<u32>,
     pub(crate) streaming: bool,
-    pub(crate) sequence: u32,
+    /// Since when it gives pictures, in nanoseconds of the monotonic clock.
+    start: u64,
+    /// Pictures since then that were given or are lost.
+    given: u64,
+    /// The number of the last picture before.
+    base: u64,
     pub(crate) painter: Option<Painter>,
 }
 
@@ -102,6 +107,7 @@ impl Camera {
                 busy: false,
                 unreadable: false,
                 odd: false,
+                absurd: false,
                 errors: 0,
                 damaged: 0,
                 garbled: 0,
@@ -113,7 +119,9 @@ impl Camera {
             buffers: None,
             queue: VecDeque::new(),
             streaming: false,
-            sequence: 0,
+            start: 0,
+            given: 0,
+            base: 0,
             painter: None,
         }
     }
@@ -136,7 +144,7 @@ impl Camera {
             self.release();
             // Whoever waits wakes up, and finds that the handle is dead.
             for handle in HANDLES.iter().map(|handle| handle.load(Ordering::Acquire)).filter(|handle| *handle >= 0) {
-                arm(handle, Duration::from_nanos(1));
+                arm(handle, 1);
             }
         }
         self.pace();
@@ -150,36 +158,63 @@ impl Camera {
         self.owner = -1;
     }
 
-    /// Sets the timer as it should run now.
-    pub(crate) fn pace(&self) {
+    /// Sets the timer as it should run now; pictures are counted from here on.
+    pub(crate) fn pace(&mut self) {
         if self.owner < 0 {
             return;
         }
-        let period = match self {
-            Camera { told: Told { hanging: true, .. }, .. } => Duration::from_nanos(1),
-            Camera { streaming: true, told: Told { stalled: false, .. }, .. } => {
-                Duration::from_secs(2) / self.double_rate
-            }
-            _ => Duration::ZERO,
-        };
-        arm(self.owner, period);
+        (self.start, self.base, self.given) = (now(), self.base + self.given, 0);
+        match self {
+            Camera { told: Told { hanging: true, .. }, .. } => arm(self.owner, 1),
+            Camera { streaming: true, told: Told { stalled: false, .. }, .. } => self.arm(),
+            _ => arm(self.owner, 0),
+        }
+    }
+
+    fn period(&self) -> u64 {
+        2_000_000_000 / u64::from(self.double_rate)
+    }
+
+    /// Lets the timer run out when the next picture is there, at once if it is.
+    fn arm(&self) {
+        arm(self.owner, self.start + (self.given + 1) * self.period());
+    }
+
+    /// The next picture that is there, if there is one and a buffer for it: its number, when it was
+    /// captured, and the buffer. Those that had no buffer are lost.
+    pub(crate) fn next(&mut self) -> Option<(u32, u64, u32)> {
+        forget(self.owner);
+        let due = (now() - self.start) / self.period();
+        self.given = self.given.max(due.saturating_sub(self.queue.len() as u64));
+        let buffer = if due > self.given { self.queue.pop_front() } else { None };
+        self.given += u64::from(buffer.is_some());
+        self.arm();
+        buffer.map(|buffer| ((self.base + self.given) as u32, self.start + self.given * self.period(), buffer))
     }
 }
 
-/// Lets a timer run with `period`, or not where that is nothing.
-pub(crate) fn arm(timer: c_int, period: Duration) {
-    let time = libc::timespec { tv_sec: period.as_secs() as i64, tv_nsec: period.subsec_nanos().into() };
-    let both = libc::itimerspec { it_interval: time, it_value: time };
-    // SAFETY: the kernel reads one itimerspec.
-    unsafe { raw(libc::SYS_timerfd_settime, [timer.into(), 0, &raw const both as c_long, 0, 0, 0]) };
+/// The monotonic clock, in nanoseconds.
+fn now() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// How often a timer has run out since it was asked.
-pub(crate) fn elapsed(timer: c_int) -> u32 {
+/// Lets a timer run out at a time of the monotonic clock, or never where that is 0.
+fn arm(timer: c_int, at: u64) {
+    let at = libc::timespec { tv_sec: (at / 1_000_000_000) as i64, tv_nsec: (at % 1_000_000_000) as i64 };
+    let once = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };
+    let flags = c_long::from(libc::TFD_TIMER_ABSTIME);
+    // SAFETY: the kernel reads one itimerspec.
+    unsafe { raw(libc::SYS_timerfd_settime, [timer.into(), flags, &raw const once as c_long, 0, 0, 0]) };
+}
+
+/// Forgets that a timer has run out.
+fn forget(timer: c_int) {
     let mut count = 0u64;
     // SAFETY: the kernel writes eight bytes.
     unsafe { raw(libc::SYS_read, [timer.into(), &raw mut count as c_long, 8, 0, 0, 0]) };
-    count as u32
 }
 
 fn lock() -> MutexGuard<'static, Camera> {

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use crate::camera::{self, Buffers, Camera, Format};
+use crate::camera::{Buffers, Camera, Format};
 use crate::picture::{Encoding, Painter};
 
 /// What it can send, and what that is called.
@@ -27,7 +27,7 @@ pub(crate) fn answer(camera: &mut Camera, fd: c_int, request: u32, argument: &mu
     match request & 0xFF {
         0 => capabilities(&mut fields),
         2 => format_number(&mut fields),
-        4 => write_format(camera.format, &mut fields),
+        4 => write_format(camera, &mut fields),
         5 => set_format(camera, &mut fields),
         8 => request_buffers(camera, fd, &mut fields),
         9 => describe_buffer(camera, &mut fields),
@@ -111,17 +111,19 @@ fn interval_number(fields: &mut Fields) -> Result<(), c_int> {
     Ok(())
 }
 
-fn write_format(format: Format, fields: &mut Fields) -> Result<(), c_int> {
+fn write_format(camera: &Camera, fields: &mut Fields) -> Result<(), c_int> {
     is_capture(fields, 0)?;
     fields.0[8..].fill(0);
-    let Format { width, height, encoding } = format;
+    let Format { width, height, encoding } = camera.format;
     let row = match encoding {
         Some(Encoding::Yuyv) => width * 2,
         Some(Encoding::Mjpeg) => 0,
         Some(Encoding::Nv12) | None => width,
     };
+    // Whether it is interlaced, and how.
+    let field = if camera.told.absurd { 99 } else { 1 };
     let name = encoding.and_then(|wanted| ENCODINGS.iter().find(|(encoding, _)| *encoding == wanted));
-    fields.write_all(&[(8, width), (12, height), (20, 1), (24, row), (28, bytes(format) as u32), (32, 8)]);
+    fields.write_all(&[(8, width), (12, height), (20, field), (24, row), (28, bytes(camera.format) as u32), (32, 8)]);
     fields.text(16, name.map_or(&b"YU12"[..], |(_, name)| &name[..]));
     Ok(())
 }
@@ -142,7 +144,7 @@ fn set_format(camera: &mut Camera, fields: &mut Fields) -> Result<(), c_int> {
     let far = |(width, height): &(u32, u32)| width.abs_diff(wanted_width) + height.abs_diff(wanted_height);
     let (width, height) = *sizes(encoding).iter().min_by_key(|size| far(size)).ok_or(libc::EINVAL)?;
     camera.format = Format { width, height, encoding: Some(encoding) };
-    write_format(camera.format, fields)
+    write_format(camera, fields)
 }
 
 fn write_rate(camera: &Camera, fields: &mut Fields) -> Result<(), c_int> {
@@ -182,28 +184,14 @@ fn request_buffers(camera: &mut Camera, fd: c_int, fields: &mut Fields) -> Resul
 
 fn describe_buffer(camera: &Camera, fields: &mut Fields) -> Result<(), c_int> {
     let index = fields.read(0);
-    write_buffer(camera, fields, index, 0, 0)
+    write_buffer(camera, fields, index)
 }
 
-fn write_buffer(camera: &Camera, fields: &mut Fields, index: u32, used: usize, flags: u32) -> Result<(), c_int> {
+fn write_buffer(camera: &Camera, fields: &mut Fields, index: u32) -> Result<(), c_int> {
     let buffers = camera.buffers.as_ref().filter(|buffers| index < buffers.count).ok_or(libc::EINVAL)?;
     fields.0.fill(0);
-    fields.write_all(&[
-        (0, index),
-        (4, 1),
-        (8, used as u32),
-        (12, flags | 0x2000),
-        (16, 1),
-        (56, camera.sequence),
-        (60, 1),
-    ]);
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel writes one timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    fields.write_long(24, now.tv_sec as u64);
-    fields.write_long(32, now.tv_nsec as u64 / 1000);
+    fields.write_all(&[(0, index), (4, 1), (12, 0x2000), (16, 1), (60, 1), (72, buffers.len as u32)]);
     fields.write_long(64, u64::from(index) * buffers.len as u64);
-    fields.write(72, buffers.len as u32);
     Ok(())
 }
 
@@ -239,10 +227,7 @@ fn dequeue(camera: &mut Camera, fd: c_int, fields: &mut Fields) -> Result<(), c_
         camera.told.errors -= 1;
         return Err(libc::EIO);
     }
-    // Periods that were missed are pictures that were lost.
-    let periods = camera::elapsed(fd);
-    camera.sequence = camera.sequence.wrapping_add(periods);
-    let Some(index) = (if periods > 0 { camera.queue.pop_front() } else { None }) else { return Err(libc::EAGAIN) };
+    let Some((number, time, index)) = camera.next() else { return Err(libc::EAGAIN) };
     let Format { width, height, encoding } = camera.format;
     let (Some(encoding), Some(buffers)) = (encoding, &mut camera.buffers) else { return Err(libc::EINVAL) };
     let size = (width as usize, height as usize);
@@ -250,7 +235,7 @@ fn dequeue(camera: &mut Camera, fd: c_int, fields: &mut Fields) -> Result<(), c_
         camera.painter = Some(Painter::new(size.0, size.1));
     }
     let mut used = match &mut camera.painter {
-        Some(painter) => painter.paint(camera.sequence, encoding, buffers.bytes(index)),
+        Some(painter) => painter.paint(number, encoding, buffers.bytes(index)),
         None => 0,
     };
     let mut flags = 4;
@@ -262,5 +247,9 @@ fn dequeue(camera: &mut Camera, fd: c_int, fields: &mut Fields) -> Result<(), c_
         camera.told.garbled -= 1;
         used /= 3;
     }
-    write_buffer(camera, fields, index, used, flags)
+    write_buffer(camera, fields, index)?;
+    fields.write_all(&[(8, used as u32), (12, flags | 0x2000), (56, number)]);
+    fields.write_long(24, time / 1_000_000_000);
+    fields.write_long(32, time % 1_000_000_000 / 1000);
+    Ok(())
 }
