@@ -11,11 +11,14 @@ const MOST_ERRORS: u32 = 20;
 /// A stream is dead if nothing is heard of it for so long, or for so many periods.
 const SILENT: Duration = Duration::from_millis(500);
 const SILENT_PERIODS: u32 = 10;
+/// Before it was heard for the first time it has so long: through ALSA's plug-in a server takes up to 1.4 s.
+const BEGINS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the callbacks of a stream said.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     last: AtomicU64,
+    heard: AtomicBool,
     errors: AtomicU32,
     xruns: AtomicU32,
     gone: AtomicBool,
@@ -23,9 +26,15 @@ pub(crate) struct Health {
 }
 
 impl Health {
+    /// What the callbacks of a stream that is made at `now` will say.
+    pub(crate) fn since(now: Timestamp) -> Health {
+        Health { last: AtomicU64::new(now.as_nanos()), ..Health::default() }
+    }
+
     /// The data callback was called.
     pub(crate) fn beat(&self, now: Timestamp) {
         self.last.store(now.as_nanos(), Ordering::Relaxed);
+        self.heard.store(true, Ordering::Relaxed);
     }
 
     /// The error callback was called.
@@ -57,7 +66,8 @@ impl Health {
             return Some(format!("its driver failed {errors} times"));
         }
         let silent = now.since(Timestamp::from_nanos(self.last.load(Ordering::Relaxed)));
-        let most = SILENT.max(period * SILENT_PERIODS);
+        let heard = self.heard.load(Ordering::Relaxed);
+        let most = if heard { SILENT.max(period * SILENT_PERIODS) } else { BEGINS_WITHIN };
         (silent > most).then(|| format!("nothing was heard of it for {} ms", silent.as_millis()))
     }
 }
@@ -71,7 +81,8 @@ mod tests {
         let period = Duration::from_millis(10);
         let at = Timestamp::from_millis;
         let fresh = || {
-            let health = Health::default();
+            let health = Health::since(at(0));
+            assert_eq!(health.is_dead(at(2999), period), None, "it may take its time at first");
             health.beat(at(1000));
             health
         };

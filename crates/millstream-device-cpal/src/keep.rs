@@ -157,7 +157,6 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
         let opened = (self.open)(&found)?;
         let route = Route::to(self.kind, &found.listed.id);
         opened.stream.play().map_err(|error| list::explained(self.kind, &error))?;
-        opened.health.beat(self.clock.now());
         if let Ok(id) = cpal::traits::DeviceTrait::id(&found.device) {
             self.last = Some((id.host(), found.listed.id));
         }

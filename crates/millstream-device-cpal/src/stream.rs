@@ -142,7 +142,7 @@ fn made(
     clock: &Clock,
     mut make: impl FnMut(StreamConfig, &Arc<Health>, Errors) -> Result<Result<cpal::Stream, cpal::Error>>,
 ) -> Result<Made> {
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::since(clock.now()));
     let errors = || {
         let health = Arc::clone(&health);
         Box::new(move |error: cpal::Error| health.note(error.kind())) as Errors
@@ -153,7 +153,6 @@ fn made(
         stream = make(StreamConfig { buffer_size: BufferSize::Default, ..wish }, &health, errors())?;
     }
     let stream = stream.map_err(|error| explained(found.listed.kind, &error))?;
-    health.beat(clock.now());
     let period = Duration::from_secs_f64(f64::from(frames) / f64::from(config.sample_rate()));
     Ok(Made { stream, health, period })
 }
