@@ -95,6 +95,15 @@ impl<S> Kept<S> {
     }
 }
 
+#[cfg(test)]
+impl<S> Kept<S> {
+    /// A device that there is none of: what happened to it is said by hand.
+    pub(crate) fn by_hand() -> (Sender<News<S>>, Kept<S>) {
+        let (hand, news) = mpsc::channel();
+        (hand, Kept { news, stop: None })
+    }
+}
+
 impl<S> Drop for Kept<S> {
     fn drop(&mut self) {
         self.stop = None;

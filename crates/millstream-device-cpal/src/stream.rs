@@ -123,10 +123,11 @@ fn play_as<T: SizedSample + FromSample<f32>>(
             health.beat(clock.now());
             let frames = data.len() / channels;
             let mut out = data.iter_mut();
-            // Whole numbers cannot be louder than the loudest.
+            // Whole numbers cannot be louder than the loudest, and what is not a number is nothing.
             mouth.speak(frames, |sample| {
                 if let Some(out) = out.next() {
-                    *out = T::from_sample(sample.clamp(-1.0, 1.0));
+                    let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
+                    *out = T::from_sample(sample);
                 }
             });
         };

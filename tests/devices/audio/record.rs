@@ -9,6 +9,19 @@ use super::heard::{Blocks, Sine, until};
 use crate::chromium::with_chromium;
 
 const PIPELINE: &str = r#"
+[stage.video]
+type = "test-video"
+width = 320
+height = 180
+
+[stage.vp8]
+type = "vp8-encoder"
+input = "video"
+
+[stage.vp8-rtp]
+type = "vp8-packetizer"
+input = "vp8"
+
 [stage.microphone]
 type = "microphone"
 device = "mic"
@@ -23,6 +36,7 @@ input = "opus"
 
 [stage.page]
 type = "page"
+video = "vp8-rtp"
 audio = "opus-rtp"
 bind = "127.0.0.1:0"
 "#;
