@@ -30,6 +30,9 @@ have() {
         # Its headers, for what is built against them.
         gstreamer) gst-inspect-1.0 webrtcbin >/dev/null 2>&1 && gst-inspect-1.0 nicesink >/dev/null 2>&1 ;;
         python3-venv) python3 -c 'import ensurepip, venv' >/dev/null 2>&1 ;;
+        libasound2-dev) printf '#include <alsa/asoundlib.h>\n' | cc -E - >/dev/null 2>&1 ;;
+        libasound2-plugins) find /usr/lib /usr/lib64 -name libasound_module_pcm_pulse.so 2>/dev/null | grep . >/dev/null ;;
+        pulseaudio-utils) command -v pactl >/dev/null 2>&1 && command -v parec >/dev/null 2>&1 ;;
         libvpx-dev) printf '#include <vpx/vpx_encoder.h>\n' | cc -E - >/dev/null 2>&1 ;;
         # A static one: the guest of script/test-devices has no libraries for it.
         busybox-static) command -v busybox >/dev/null 2>&1 && ! ldd "$(command -v busybox)" >/dev/null 2>&1 ;;
@@ -64,6 +67,15 @@ package() {
         apk:libclang) echo clang-libclang ;;
         dnf:libvpx-dev) echo libvpx-devel ;;
         pacman:libvpx-dev | brew:libvpx-dev) echo libvpx ;;
+        dnf:libasound2-dev) echo alsa-lib-devel ;;
+        pacman:libasound2-dev) echo alsa-lib ;;
+        apk:libasound2-dev) echo alsa-lib-dev ;;
+        dnf:libasound2-plugins) echo alsa-plugins-pulseaudio ;;
+        pacman:libasound2-plugins) echo alsa-plugins ;;
+        apk:libasound2-plugins) echo alsa-plugins-pulse ;;
+        dnf:pkg-config) echo pkgconf-pkg-config ;;
+        pacman:pkg-config | apk:pkg-config) echo pkgconf ;;
+        pacman:pulseaudio-utils) echo libpulse ;;
         dnf:ffmpeg) echo ffmpeg-free ;;
         apk:cc) echo "gcc musl-dev" ;;
         *:cc) echo gcc ;;
@@ -129,5 +141,9 @@ need_to_build() {
     need cmake "libopus is configured with it"
     [ "$(uname)" != Linux ] || need libclang "the bindings of Video4Linux, for cameras, are generated with it"
     need nasm "the SIMD of libjpeg-turbo, for cameras, is written for it"
+    if [ "$(uname)" = Linux ]; then
+        need libasound2-dev "microphones and speakers are opened through ALSA where there is no sound server"
+        need pkg-config "ALSA's library is found with it"
+    fi
     need libvpx "VP8 is encoded with it; it is loaded when a pipeline starts"
 }

@@ -50,6 +50,10 @@ impl Chromium {
             .request_timeout(Duration::from_secs(120))
             // Without a way out, Chromium's own errands fail many at a time.
             .args(["disable-gpu", "disable-quic", "disable-component-update"])
+            // Played nowhere: neither on a developer's speakers nor on a test's own sound server.
+            .arg("disable-audio-output")
+            // A sound server of a test is not for the browser to play on.
+            .env("PULSE_SERVER", "none")
             .arg(("autoplay-policy", "no-user-gesture-required"))
             .build()
             .expect("a good browser configuration");

@@ -17,9 +17,11 @@ use crate::steer::Steer;
 /// How long is listened before anything is given. A server guesses its own delay at first: PulseAudio says 0
 /// until it has been asked; what the second half of this time says holds.
 const LISTEN: Duration = Duration::from_millis(200);
-/// Further away than this, samples were lost and not said to be: it is counted anew rather than steered there,
-/// which would take a minute.
-const ASTRAY: f64 = 0.02;
+/// Seconds away, from which on a mark says that samples were lost, if all do for [`INSISTS`]: then stamps leap, since
+/// to steer there would take a minute.
+const ASTRAY: f64 = 0.01;
+/// For so long: longer than a thread is late.
+const INSISTS: Duration = Duration::from_millis(200);
 /// How much sound the ring holds: a reader that stood still for longer has lost some.
 const RING: Duration = Duration::from_secs(1);
 /// Callbacks within [`RING`], at the shortest period seen (ALSA's null device has 1 frame, and loses).
@@ -67,6 +69,7 @@ pub(crate) struct Capture {
     steer: Steer,
     /// Seconds that the marks since the last block were off, their sum and number.
     off: (f64, u32),
+    astray: Option<Astray>,
     /// When the block that was given last ended, in this session or one before.
     end: Timestamp,
 }
@@ -89,6 +92,13 @@ struct Count {
     position: f64,
     /// Frames of input per frame of output.
     step: f64,
+}
+
+/// Marks in a row that are all too far off, in one direction.
+struct Astray {
+    since: Timestamp,
+    /// Seconds that they are off, their sum and number.
+    off: (f64, u32),
 }
 
 /// Both ends of a session with a device of `rate` frames per second, of which `channels` channels are taken.
@@ -123,6 +133,7 @@ pub(crate) fn session(rate: u32, channels: u16, block: usize, end: Timestamp) ->
         from: 0,
         steer: Steer::default(),
         off: (0.0, 0),
+        astray: None,
         end,
     };
     Ok((ear, capture))
@@ -211,38 +222,57 @@ impl Capture {
                         *number += 1;
                     }
                     if listened >= LISTEN {
-                        let zero = *sum / f64::from(*number);
-                        let from = *from;
-                        self.drop_anchor(from, zero, mark.first);
+                        let zero = from.as_nanos() as f64 / 1e9 + *sum / f64::from(*number);
+                        let next = mark.first.max(self.taken);
+                        // The filter's first output lies half a filter before its first input.
+                        let position = next as f64 - self.resampler.delay();
+                        self.count_from(position, zero + position / f64::from(self.rate), next);
                     }
                 }
                 Anchor::At(count) => {
                     let ahead = (mark.first as f64 - count.position) / count.step / f64::from(RATE);
                     let captured = mark.captured.as_nanos() as f64 - count.next(self.block).as_nanos() as f64;
-                    self.off.0 += captured / 1e9 - ahead;
+                    let off = captured / 1e9 - ahead;
+                    self.off.0 += off.clamp(-ASTRAY, ASTRAY);
                     self.off.1 += 1;
+                    self.insist(mark.captured, off);
                 }
             }
         }
-        if self.steer.off().abs() > ASTRAY {
-            self.start_anew(self.taken);
-        }
     }
 
-    /// Begins to count at the frame `first`, given that frame 0 was captured `zero` seconds after `from`.
-    fn drop_anchor(&mut self, from: Timestamp, zero: f64, first: u64) {
-        let at = |frame: f64| from.as_nanos() as f64 + (zero + frame / f64::from(self.rate)) * 1e9;
-        // What was captured before the end of what has been given is left out: stamps do not go back.
-        let first = first.max(self.taken);
-        let again = (self.end.as_nanos() as f64 - at(first as f64)).max(0.0) / 1e9 * f64::from(self.rate);
-        self.from = first + again.ceil() as u64;
-        // The filter's first output lies half a filter before its first input.
-        let position = self.from as f64 - self.resampler.delay();
-        let start = Timestamp::from_nanos(at(position).max(0.0) as u64).max(self.end);
+    /// Leaps once all marks for a while say that it is `off` seconds behind, which samples that were lost explain.
+    fn insist(&mut self, now: Timestamp, off: f64) {
+        if off.abs() < ASTRAY {
+            self.astray = None;
+            return;
+        }
+        let same = self.astray.take().filter(|astray| astray.off.0.signum() == off.signum());
+        let mut astray = same.unwrap_or(Astray { since: now, off: (0.0, 0) });
+        astray.off = (astray.off.0 + off, astray.off.1 + 1);
+        if now.since(astray.since) < INSISTS {
+            self.astray = Some(astray);
+            return;
+        }
+        let Anchor::At(count) = &self.anchor else { return };
+        let off = astray.off.0 / f64::from(astray.off.1);
+        let (position, at) = (count.position, count.next(self.block).as_nanos() as f64 / 1e9 + off);
+        tracing::debug!("the sound is {:.0} ms from where it should be: counted anew", off * 1e3);
+        self.count_from(position, at, self.taken.max(self.from));
+        self.steer.leap();
+    }
+
+    /// Counts from the frame at `position` on, which was captured `at` seconds after the clock's zero; `next` is the
+    /// first frame that is still to be taken. Frames from before the end of what has been given are left out: stamps do
+    /// not go back.
+    fn count_from(&mut self, position: f64, at: f64, next: u64) {
+        let again = ((self.end.as_nanos() as f64 / 1e9 - at).max(0.0) * f64::from(self.rate)).ceil();
+        self.from = next + again as u64;
+        let start = Timestamp::from_nanos(((at + again / f64::from(self.rate)) * 1e9).max(0.0) as u64).max(self.end);
         let step = self.resampler.steer(0.0);
-        self.anchor = Anchor::At(Count { start, blocks: 0, position, step });
+        self.anchor = Anchor::At(Count { start, blocks: 0, position: position + again, step });
         self.off = (0.0, 0);
-        self.steer = Steer::default();
+        self.astray = None;
     }
 
     /// Forgets where it counts from: what comes before the frame `first` is not given.
@@ -300,12 +330,14 @@ mod tests {
         jitter: f64,
         period: usize,
         given: u64,
+        /// Seconds by which all is later than it would be: what it lost without a word.
+        late: f64,
         chance: Chance,
     }
 
     impl Device {
         fn at(&self, frame: u64) -> f64 {
-            1.0 + frame as f64 / (self.rate * (1.0 + self.drift))
+            1.0 + self.late + frame as f64 / (self.rate * (1.0 + self.drift))
         }
 
         /// One callback.
@@ -381,8 +413,15 @@ mod tests {
 
     #[test]
     fn stamps_of_a_fast_clock_and_of_a_slow_one_with_jitter_stay_within_5_ms_for_half_an_hour() {
-        let device =
-            |rate, drift, jitter| Device { rate, drift, jitter, period: 480, given: 0, chance: Chance::new(7) };
+        let device = |rate, drift, jitter| Device {
+            rate,
+            drift,
+            jitter,
+            period: 480,
+            given: 0,
+            late: 0.0,
+            chance: Chance::new(7),
+        };
         let fast = half_an_hour(device(48_000.0, 100e-6, 0.0));
         let slow = half_an_hour(device(44_100.0, -200e-6, 0.003));
         eprintln!(
@@ -395,8 +434,15 @@ mod tests {
 
     #[test]
     fn lost_frames_start_a_new_count_where_they_end() {
-        let mut device =
-            Device { rate: 48_000.0, drift: 0.0, jitter: 0.0, period: 441, given: 0, chance: Chance::new(1) };
+        let mut device = Device {
+            rate: 48_000.0,
+            drift: 0.0,
+            jitter: 0.0,
+            period: 441,
+            given: 0,
+            late: 0.0,
+            chance: Chance::new(1),
+        };
         let (mut ear, mut capture) = session(48_000, 2, BLOCK, Timestamp::ZERO).unwrap();
         // Nobody takes anything for 3 s: the ring holds one.
         (0..327).for_each(|_| device.give(&mut ear, 2));
@@ -415,9 +461,39 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_loses_sound_without_a_word_is_noticed_and_stamps_leap_once() {
+        let chance = Chance::new(5);
+        let mut device = Device { rate: 48_000.0, drift: 0.0, jitter: 0.001, period: 480, given: 0, late: 0.0, chance };
+        let (mut ear, mut capture) = session(48_000, 1, BLOCK, Timestamp::ZERO).unwrap();
+        for late in [0.0, 0.03, 0.0] {
+            device.late = late;
+            let mut given = Vec::new();
+            for _ in 0..300 {
+                device.give(&mut ear, 1);
+                given.extend(std::iter::from_fn(|| capture.next(|_, _| {})));
+            }
+            let anew: Vec<_> = (0..given.len()).filter(|n| given[*n].discontinuity).collect();
+            assert_eq!(anew.len(), 1, "{anew:?} at {late}");
+            assert!(anew[0] < 20, "within 400 ms, not after {} blocks", anew[0]);
+            // The filter still holds what came before.
+            let after = &given[anew[0] + 2..];
+            let farthest = after.iter().map(|block| early(block).abs()).fold(0.0, f64::max);
+            assert!(after.len() > 100 && farthest < 0.002, "{farthest} s off at {late}");
+            assert!(given.windows(2).all(|pair| pair[1].time >= pair[0].time + pair[0].duration()), "no way back");
+        }
+    }
+
+    #[test]
     fn a_tone_keeps_its_pitch_and_purity_from_44_1_khz() {
-        let mut device =
-            Device { rate: 44_100.0, drift: 0.0, jitter: 0.001, period: 441, given: 0, chance: Chance::new(3) };
+        let mut device = Device {
+            rate: 44_100.0,
+            drift: 0.0,
+            jitter: 0.001,
+            period: 441,
+            given: 0,
+            late: 0.0,
+            chance: Chance::new(3),
+        };
         let (mut ear, mut capture) = session(44_100, 1, 480, Timestamp::ZERO).unwrap();
         let mut sound = Vec::new();
         while sound.len() < 96_000 {

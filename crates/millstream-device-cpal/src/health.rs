@@ -11,11 +11,14 @@ const MOST_ERRORS: u32 = 20;
 /// A stream is dead if nothing is heard of it for so long, or for so many periods.
 const SILENT: Duration = Duration::from_millis(500);
 const SILENT_PERIODS: u32 = 10;
+/// In its first seconds it may be silent for as long: a server that slept asks once, and then not for up to 2 s.
+const BEGINS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the callbacks of a stream said.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     last: AtomicU64,
+    since: Timestamp,
     errors: AtomicU32,
     xruns: AtomicU32,
     gone: AtomicBool,
@@ -23,6 +26,11 @@ pub(crate) struct Health {
 }
 
 impl Health {
+    /// What the callbacks of a stream that is made at `now` will say.
+    pub(crate) fn since(now: Timestamp) -> Health {
+        Health { last: AtomicU64::new(now.as_nanos()), since: now, ..Health::default() }
+    }
+
     /// The data callback was called.
     pub(crate) fn beat(&self, now: Timestamp) {
         self.last.store(now.as_nanos(), Ordering::Relaxed);
@@ -57,7 +65,8 @@ impl Health {
             return Some(format!("its driver failed {errors} times"));
         }
         let silent = now.since(Timestamp::from_nanos(self.last.load(Ordering::Relaxed)));
-        let most = SILENT.max(period * SILENT_PERIODS);
+        let begins = now.since(self.since) < BEGINS_WITHIN;
+        let most = if begins { BEGINS_WITHIN } else { SILENT.max(period * SILENT_PERIODS) };
         (silent > most).then(|| format!("nothing was heard of it for {} ms", silent.as_millis()))
     }
 }
@@ -71,21 +80,23 @@ mod tests {
         let period = Duration::from_millis(10);
         let at = Timestamp::from_millis;
         let fresh = || {
-            let health = Health::default();
-            health.beat(at(1000));
+            let health = Health::since(at(0));
+            health.beat(at(10));
+            assert_eq!(health.is_dead(at(2999), period), None, "it may take its time at first");
+            health.beat(at(5000));
             health
         };
         let health = fresh();
-        assert_eq!(health.is_dead(at(1500), period), None);
-        assert!(health.is_dead(at(1501), period).unwrap().contains("501 ms"));
-        assert_eq!(health.is_dead(at(1900), Duration::from_millis(100)), None);
+        assert_eq!(health.is_dead(at(5500), period), None);
+        assert!(health.is_dead(at(5501), period).unwrap().contains("501 ms"));
+        assert_eq!(health.is_dead(at(5900), Duration::from_millis(100)), None);
         (0..100).for_each(|_| health.note(ErrorKind::Xrun));
         health.note(ErrorKind::BackendError);
-        assert_eq!((health.is_dead(at(1001), period), health.xruns()), (None, 100));
+        assert_eq!((health.is_dead(at(5001), period), health.xruns()), (None, 100));
         (0..20).for_each(|_| health.note(ErrorKind::BackendError));
-        assert!(health.is_dead(at(1001), period).unwrap().contains("21 times"));
+        assert!(health.is_dead(at(5001), period).unwrap().contains("21 times"));
         let health = fresh();
         health.note(ErrorKind::StreamInvalidated);
-        assert!(health.is_dead(at(1001), period).unwrap().contains("server"));
+        assert!(health.is_dead(at(5001), period).unwrap().contains("server"));
     }
 }

@@ -95,6 +95,15 @@ impl<S> Kept<S> {
     }
 }
 
+#[cfg(test)]
+impl<S> Kept<S> {
+    /// A device that there is none of: what happened to it is said by hand.
+    pub(crate) fn by_hand() -> (Sender<News<S>>, Kept<S>) {
+        let (hand, news) = mpsc::channel();
+        (hand, Kept { news, stop: None })
+    }
+}
+
 impl<S> Drop for Kept<S> {
     fn drop(&mut self) {
         self.stop = None;
@@ -157,7 +166,6 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
         let opened = (self.open)(&found)?;
         let route = Route::to(self.kind, &found.listed.id);
         opened.stream.play().map_err(|error| list::explained(self.kind, &error))?;
-        opened.health.beat(self.clock.now());
         if let Ok(id) = cpal::traits::DeviceTrait::id(&found.device) {
             self.last = Some((id.host(), found.listed.id));
         }

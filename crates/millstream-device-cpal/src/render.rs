@@ -45,6 +45,10 @@ pub(crate) struct Mouth {
 /// Channels of a device beyond which the rest stay silent.
 const MOST_CHANNELS: usize = 8;
 
+/// Channels and rates of sound beyond which nobody meant it.
+const MOST_TAKEN: u16 = 32;
+const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Silent until there is enough; so many frames of what was played last still fade out.
@@ -189,8 +193,10 @@ impl Render {
     /// # Errors
     /// If its rate cannot be made into the device's.
     pub(crate) fn take(&mut self, block: &AudioFrame) -> Result<()> {
-        if block.channels == 0 || !(1000..=768_000).contains(&block.rate) {
-            return Err(Error::bad_item(format!("sound of {} channels at {} Hz", block.channels, block.rate)));
+        let whole = block.channels != 0 && block.samples.len().is_multiple_of(usize::from(block.channels));
+        if !whole || block.channels > MOST_TAKEN || !RATES.contains(&block.rate) {
+            let (samples, channels, rate) = (block.samples.len(), block.channels, block.rate);
+            return Err(Error::bad_item(format!("{samples} samples in {channels} channels at {rate} Hz are no sound")));
         }
         self.fill_gap(block);
         let mut path = match self.path.take().filter(|path| (path.rate, path.channels) == (block.rate, block.channels))

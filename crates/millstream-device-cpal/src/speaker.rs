@@ -116,7 +116,11 @@ impl Speaker {
                 session,
             })
         })?;
-        Ok(Speaker { name: name.to_owned(), kept, render: None, counters: Counters::default(), volume, latency })
+        Ok(Speaker::with(name, kept, volume, latency))
+    }
+
+    fn with(name: &str, kept: Kept<(Render, Arc<Counts>)>, volume: Volume, latency: Duration) -> Speaker {
+        Speaker { name: name.to_owned(), kept, render: None, counters: Counters::default(), volume, latency }
     }
 
     /// Its gain and mute, to be changed while it runs.
@@ -187,4 +191,64 @@ pub(crate) fn list() -> Result<Vec<Device>> {
 /// Which one these options mean.
 pub(crate) fn choose(options: &Options) -> Result<Choice> {
     list::choose(Kind::Speaker, options.device.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::Sender;
+
+    use millstream_core::Timestamp;
+    use millstream_testkit::{conformance, examples};
+
+    type Hand = Sender<News<(Render, Arc<Counts>)>>;
+
+    fn speaker() -> (Hand, Speaker) {
+        let (hand, kept) = Kept::by_hand();
+        (hand, Speaker::with("speaker", kept, Volume::new(Decibels::default(), false), Duration::ZERO))
+    }
+
+    fn open(hand: &Hand, speaker: &Speaker) {
+        let (render, mouth) = render::session(44_100, 2, 441, 1764, speaker.volume());
+        hand.send(News::Opened((render, mouth.counts()))).unwrap();
+    }
+
+    #[test]
+    fn a_speaker_conforms_with_its_device_and_without() {
+        let hands = std::cell::RefCell::new(Vec::new());
+        for there in [true, false] {
+            let make = || {
+                let (hand, speaker) = speaker();
+                if there {
+                    open(&hand, &speaker);
+                }
+                hands.borrow_mut().push(hand);
+                speaker
+            };
+            conformance::sink(make, |number| examples::block(48_000, 2, number));
+        }
+    }
+
+    #[test]
+    fn what_comes_while_the_device_is_lost_is_dropped_and_counted() {
+        let (hand, mut speaker) = speaker();
+        let counters = speaker.counters();
+        let mut cx = Cx::at(Timestamp::ZERO);
+        let mut give = |numbers: std::ops::Range<u64>| {
+            numbers.for_each(|number| speaker.consume(examples::block(48_000, 2, number), &mut cx).unwrap());
+        };
+        let length = examples::block(48_000, 2, 0).duration().as_millis() as u64;
+        give(0..10);
+        assert_eq!((counters.lost(), counters.dropped_ms()), (0, 10 * length));
+        let (render, mouth) = render::session(48_000, 2, 480, 4800, Volume::new(Decibels::default(), false));
+        hand.send(News::Opened((render, mouth.counts()))).unwrap();
+        give(10..12);
+        assert_eq!((counters.lost(), counters.dropped_ms()), (0, 10 * length));
+        hand.send(News::Lost("unplugged".to_owned())).unwrap();
+        give(12..20);
+        assert_eq!((counters.lost(), counters.dropped_ms()), (1, 18 * length));
+        drop(hand);
+        let gone = speaker.consume(examples::block(48_000, 2, 20), &mut cx).unwrap_err();
+        assert!(gone.to_string().contains("has died"));
+    }
 }

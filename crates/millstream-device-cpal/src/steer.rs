@@ -33,6 +33,11 @@ impl Steer {
         faster.clamp(-MOST, MOST)
     }
 
+    /// One is no longer behind, because one has leapt; the drift stays.
+    pub(crate) fn leap(&mut self) {
+        self.smooth = None;
+    }
+
     /// Seconds behind, smoothed.
     pub(crate) fn off(&self) -> f64 {
         self.smooth.unwrap_or(0.0)

@@ -123,10 +123,11 @@ fn play_as<T: SizedSample + FromSample<f32>>(
             health.beat(clock.now());
             let frames = data.len() / channels;
             let mut out = data.iter_mut();
-            // Whole numbers cannot be louder than the loudest.
+            // Whole numbers cannot be louder than the loudest, and what is not a number is nothing.
             mouth.speak(frames, |sample| {
                 if let Some(out) = out.next() {
-                    *out = T::from_sample(sample.clamp(-1.0, 1.0));
+                    let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
+                    *out = T::from_sample(sample);
                 }
             });
         };
@@ -142,7 +143,7 @@ fn made(
     clock: &Clock,
     mut make: impl FnMut(StreamConfig, &Arc<Health>, Errors) -> Result<Result<cpal::Stream, cpal::Error>>,
 ) -> Result<Made> {
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::since(clock.now()));
     let errors = || {
         let health = Arc::clone(&health);
         Box::new(move |error: cpal::Error| health.note(error.kind())) as Errors
@@ -153,7 +154,6 @@ fn made(
         stream = make(StreamConfig { buffer_size: BufferSize::Default, ..wish }, &health, errors())?;
     }
     let stream = stream.map_err(|error| explained(found.listed.kind, &error))?;
-    health.beat(clock.now());
     let period = Duration::from_secs_f64(f64::from(frames) / f64::from(config.sample_rate()));
     Ok(Made { stream, health, period })
 }

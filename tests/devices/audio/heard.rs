@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millstream::Running;
 use millstream::core::{AudioFrame, Cx, Sink, Timestamp, VideoFrame};
+use millstream_testkit::{strength, tone};
 
 /// How long a condition is waited for, in looks of 20 ms.
 const LOOKS: u32 = 1500;
@@ -84,4 +85,42 @@ pub(crate) fn until(running: &Running, what: &str, mut condition: impl FnMut() -
 /// Lets `span` pass.
 pub(crate) fn pass(running: &Running, span: Duration) {
     assert!(!running.wait_for(span), "the pipeline ended");
+}
+
+/// What a recording of a sine is in its parts of 100 ms, most of them: a machine that is busy tears some.
+pub(crate) struct Sine {
+    /// The strongest frequency in Hz.
+    pub(crate) hz: f64,
+    /// How strong it is.
+    pub(crate) amplitude: f64,
+    /// Its harmonics beside it, in dB.
+    pub(crate) distortion: f64,
+}
+
+impl Sine {
+    /// The sine of `hz`, or what else there is.
+    pub(crate) fn of(sound: &[f32], hz: f64) -> Sine {
+        let parts: Vec<Sine> = sound.chunks_exact(4800).map(|part| Sine::part(part, hz)).collect();
+        assert!(parts.len() >= 5, "half a second is needed to judge");
+        let median = |value: fn(&Sine) -> f64| {
+            let mut values: Vec<f64> = parts.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        Sine {
+            hz: median(|part| part.hz),
+            amplitude: median(|part| part.amplitude),
+            distortion: median(|part| part.distortion),
+        }
+    }
+
+    fn part(part: &[f32], hz: f64) -> Sine {
+        let amplitude = strength(part, 48_000, hz);
+        let harmonics: f64 = (2..=10).map(|n| strength(part, 48_000, hz * f64::from(n)).powi(2)).sum();
+        Sine {
+            hz: tone(part, 48_000, 10.0),
+            amplitude,
+            distortion: 20.0 * (harmonics.sqrt() / amplitude.max(1e-9)).log10(),
+        }
+    }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use millstream::Pipeline;
 use millstream::cpal::{Speaker, speaker};
 use millstream::stages::test_audio;
-use millstream_testkit::{bends, sound, strength, tone};
+use millstream_testkit::{bends, sound};
 
-use super::heard::pass;
+use super::heard::{Sine, pass};
 
 const TONE: f64 = 1000.0;
 /// A busy machine may not run the server, the pipeline and the recorder in time.
@@ -44,7 +44,7 @@ fn a_tone_for_the_speaker_is_heard_whole_from_its_monitor_through_both_hosts() {
                 running.stop();
                 running.wait().unwrap();
 
-                let (hz, loud) = (tone(&heard, 48_000, 10.0), strength(&heard, 48_000, TONE));
+                let Sine { hz, amplitude: loud, .. } = Sine::of(&heard, TONE);
                 let windows: Vec<_> = heard.chunks_exact(48_000).map(|second| bends(second, 48_000, TONE)).collect();
                 let whole = windows.iter().filter(|bends| **bends == 0).count();
                 eprintln!(

@@ -10,7 +10,7 @@ pub(super) struct Voice(Child);
 impl Voice {
     pub(super) fn start(sink: &str, hz: f64) -> Voice {
         let mut child = Command::new("paplay")
-            .args(["--raw", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=40"])
+            .args(["--raw", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=200"])
             .arg(format!("--device={sink}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
