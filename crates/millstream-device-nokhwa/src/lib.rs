@@ -13,7 +13,8 @@
 //! is an item of news, and a camera that stopped, was unplugged or taken away is tried again until it
 //! is back.
 //!
-//! What is not here: controls such as exposure and focus, and pictures that are not in main memory.
+//! What is not here: controls such as exposure and focus, cameras whose planes lie apart (V4L2's
+//! multi-planar ones), and pictures that are not in main memory.
 //!
 //! ```no_run
 //! use millstream_core::Clock;
