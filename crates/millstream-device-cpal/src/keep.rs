@@ -138,12 +138,17 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
                     if self.news.send(News::Opened(session)).is_err() {
                         return close(stream);
                     }
+                    let opened = self.clock.now();
                     let lost = self.watch(&health, period, &route);
                     tracing::debug!("{}: {} xruns", self.name, health.xruns());
                     close(stream);
                     let Some(lost) = lost else { return };
                     let _ = self.news.send(News::Lost(format!("{what}: {lost}")));
-                    (back_off, told) = (BACK_OFF[0], String::new());
+                    told.clear();
+                    // One that fails as soon as it is open is not tried as often.
+                    if self.clock.now().since(opened) > BACK_OFF[1] * 2 {
+                        back_off = BACK_OFF[0];
+                    }
                 }
                 Err(error) if !opened_before => return drop(first.send(Err(error))),
                 Err(error) => {
