@@ -4,6 +4,7 @@
 //! of it through a channel, and at the end nobody waits for a driver.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
@@ -129,7 +130,10 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
         let _quiet = quiet::quiet();
         let (mut back_off, mut opened_before, mut told) = (BACK_OFF[0], false, String::new());
         loop {
-            match self.open() {
+            // What a driver's code breaks is its own: the stream that it was to make is not used.
+            let opened = catch_unwind(AssertUnwindSafe(|| self.open()))
+                .unwrap_or_else(|_| Err(Error::lost("the sound system's own code panicked; see the log")));
+            match opened {
                 Ok((opened, route)) => {
                     let Stream { stream, health, period, what, session } = opened;
                     let _ = first.send(Ok(()));
