@@ -130,15 +130,17 @@ impl Mouth {
 
     /// Says `frames` frames one sample after the other, interleaved: sound, or silence where there is none.
     pub(crate) fn speak(&mut self, frames: usize, mut sample: impl FnMut(f32)) {
+        // Looked at once: what comes in the meantime is for the next call.
+        let mut there = self.samples.slots();
         for _ in 0..frames {
             if let State::Waiting { fading } = self.state
                 && fading == 0
-                && self.samples.slots() >= self.enough
+                && there >= self.enough
             {
                 self.state = State::Playing { rising: self.fade };
             }
             let gain = match &mut self.state {
-                State::Playing { .. } if self.samples.slots() < self.channels => {
+                State::Playing { .. } if there < self.channels => {
                     self.counts.underruns.fetch_add(1, Ordering::Relaxed);
                     self.state = State::Waiting { fading: self.fade };
                     None
@@ -152,6 +154,7 @@ impl Mouth {
             };
             match gain {
                 Some(gain) => {
+                    there -= self.channels;
                     for channel in 0..self.channels {
                         let value = self.samples.pop().unwrap_or(0.0) * gain;
                         if let Some(last) = self.last.get_mut(channel) {
