@@ -24,7 +24,8 @@ const ASTRAY: f64 = 0.01;
 const INSISTS: Duration = Duration::from_millis(200);
 /// How much sound the ring holds: a reader that stood still for longer has lost some.
 const RING: Duration = Duration::from_secs(1);
-/// Callbacks within [`RING`], at the shortest period seen (ALSA's null device has 1 frame, and loses).
+/// Callbacks that the ring of their marks holds: of 1 ms each, [`RING`]. A device with shorter ones (ALSA's null device
+/// has 1 frame) has to be looked at more often than that, and is.
 const MARKS: usize = 1024;
 /// Blocks that are kept to be written again: a short queue, and one in each stage on the way.
 const POOLED_ITEMS: usize = 8;
@@ -76,8 +77,8 @@ pub(crate) struct Capture {
 
 /// Where stamps are counted from.
 enum Anchor {
-    /// Listening since the mark that came first; the sum and number of what marks said since then.
-    None {
+    /// From nowhere yet. The mark that came first, and the sum and number of what those after it said.
+    Listening {
         since: Option<(Timestamp, f64, u32)>,
     },
     At(Count),
@@ -128,7 +129,7 @@ pub(crate) fn session(rate: u32, channels: u16, block: usize, end: Timestamp) ->
         resampler,
         input,
         pool: Pool::new(POOLED_ITEMS),
-        anchor: Anchor::None { since: None },
+        anchor: Anchor::Listening { since: None },
         taken: 0,
         from: 0,
         steer: Steer::default(),
@@ -140,8 +141,8 @@ pub(crate) fn session(rate: u32, channels: u16, block: usize, end: Timestamp) ->
 }
 
 impl Ear {
-    /// Takes `frames` frames, the first of which was captured at `captured`; `sample` gives them interleaved, in as
-    /// many channels as the session has. What does not fit is lost and counted.
+    /// Takes `frames` frames, the first of which was captured at `captured`; `samples` are interleaved, in as many
+    /// channels as the session has. What does not fit is lost and counted.
     pub(crate) fn hear(&mut self, frames: usize, captured: Timestamp, samples: impl Iterator<Item = f32>) {
         if frames == 0 {
             return;
@@ -213,7 +214,7 @@ impl Capture {
                 self.start_anew(mark.first);
             }
             match &mut self.anchor {
-                Anchor::None { since } => {
+                Anchor::Listening { since } => {
                     let (from, sum, number) = since.get_or_insert((mark.captured, 0.0, 0));
                     let listened = mark.captured.since(*from);
                     // What frame 0 would have been captured at, counted from the first mark.
@@ -278,7 +279,7 @@ impl Capture {
     /// Forgets where it counts from: what comes before the frame `first` is not given.
     fn start_anew(&mut self, first: u64) {
         self.from = first;
-        self.anchor = Anchor::None { since: None };
+        self.anchor = Anchor::Listening { since: None };
         self.steer = Steer::default();
         self.resampler.reset();
     }
@@ -287,7 +288,7 @@ impl Capture {
     fn leave_out(&mut self) {
         let there = (self.samples.slots() / usize::from(self.channels)) as u64;
         let out = match self.anchor {
-            Anchor::None { .. } => there,
+            Anchor::Listening { .. } => there,
             Anchor::At(_) => there.min(self.from.saturating_sub(self.taken)),
         };
         if let Ok(chunk) = self.samples.read_chunk(out as usize * usize::from(self.channels)) {

@@ -4,6 +4,7 @@
 //! of it through a channel, and at the end nobody waits for a driver.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
@@ -129,7 +130,10 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
         let _quiet = quiet::quiet();
         let (mut back_off, mut opened_before, mut told) = (BACK_OFF[0], false, String::new());
         loop {
-            match self.open() {
+            // What a driver's code breaks is its own: the stream that it was to make is not used.
+            let opened = catch_unwind(AssertUnwindSafe(|| self.open()))
+                .unwrap_or_else(|_| Err(Error::lost("the sound system's own code panicked; see the log")));
+            match opened {
                 Ok((opened, route)) => {
                     let Stream { stream, health, period, what, session } = opened;
                     let _ = first.send(Ok(()));
@@ -138,12 +142,17 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
                     if self.news.send(News::Opened(session)).is_err() {
                         return close(stream);
                     }
+                    let opened = self.clock.now();
                     let lost = self.watch(&health, period, &route);
                     tracing::debug!("{}: {} xruns", self.name, health.xruns());
                     close(stream);
                     let Some(lost) = lost else { return };
                     let _ = self.news.send(News::Lost(format!("{what}: {lost}")));
-                    (back_off, told) = (BACK_OFF[0], String::new());
+                    told.clear();
+                    // One that fails as soon as it is open is not tried as often.
+                    if self.clock.now().since(opened) > BACK_OFF[1] * 2 {
+                        back_off = BACK_OFF[0];
+                    }
                 }
                 Err(error) if !opened_before => return drop(first.send(Err(error))),
                 Err(error) => {

@@ -74,7 +74,9 @@ fn all(host: &Host, kind: Kind) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for device in &devices {
         let Ok(id) = device.id() else { continue };
-        if id.host() == HostId::Alsa && NO_DEVICES.contains(&id.id().split(':').next().unwrap_or_default()) {
+        // Compared as text: other systems have no such host.
+        let alsa = id.to_string().starts_with("alsa:");
+        if alsa && NO_DEVICES.contains(&id.id().split(':').next().unwrap_or_default()) {
             continue;
         }
         let config = if input { device.default_input_config() } else { device.default_output_config() };

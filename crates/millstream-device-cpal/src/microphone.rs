@@ -115,11 +115,11 @@ impl Microphone {
             match news {
                 News::Opened(mut capture) => {
                     capture.begin();
+                    self.lost = capture.lost();
                     self.capture = Some(capture);
                 }
                 News::Lost(why) => {
                     self.capture = None;
-                    self.lost = 0;
                     return Err(Error::lost(why));
                 }
             }
@@ -137,7 +137,7 @@ impl Source<AudioFrame> for Microphone {
             _ => None,
         };
         if let Some(capture) = &self.capture {
-            if capture.lost() > self.lost {
+            if capture.lost() > self.lost && !self.paused {
                 tracing::warn!("{} samples of the microphone were not taken in time", capture.lost() - self.lost);
                 self.lost = capture.lost();
             }
@@ -150,6 +150,7 @@ impl Source<AudioFrame> for Microphone {
         if let Control::Pause(paused) = wish {
             if let Some(capture) = self.capture.as_mut().filter(|_| self.paused && !paused) {
                 capture.begin();
+                self.lost = capture.lost();
             }
             self.paused = paused;
         }

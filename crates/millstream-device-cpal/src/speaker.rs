@@ -150,6 +150,7 @@ impl Speaker {
 
 impl Sink<AudioFrame> for Speaker {
     fn consume(&mut self, block: AudioFrame, _: &mut Cx) -> Result<()> {
+        render::check(&block)?;
         self.hear()?;
         let tally = &self.counters.0;
         let Some((render, counts)) = &mut self.render else {

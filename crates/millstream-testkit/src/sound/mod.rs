@@ -28,10 +28,12 @@ mod voice;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 pub use recording::Recording;
 pub use server::Server;
 
+static TURN: Mutex<()> = Mutex::new(());
 /// The folder of the server, set in the process that a test's body runs in.
 const FOLDER: &str = "MILLSTREAM_SOUND";
 /// What is run.
@@ -49,6 +51,8 @@ pub fn with_server<F: FnOnce(Server)>(test: F) {
     if let Some(missing) = NEEDED.iter().find(|program| !is_there(program)) {
         return crate::skipped(missing);
     }
+    // Sound is in time or it is nothing: one such test at a time.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = name_of::<F>();
     let folder = Folder::new();
     let output = Command::new(std::env::current_exe().expect("a test knows its own binary"))

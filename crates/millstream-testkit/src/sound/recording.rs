@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// Samples in a second.
 const RATE: usize = 48_000;
+/// How long a recording may stand still: a null sink sleeps for up to 2 s, and a busy machine longer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A recording that goes on until it is dropped: one channel at 48 kHz.
 pub struct Recording {
@@ -73,13 +75,18 @@ impl Recording {
     }
 
     /// What is heard in `span` from here on; less if the server dies.
+    ///
+    /// # Panics
+    /// If nothing more comes for 20 s: the server hangs, or the source does not exist.
     pub fn take(&self, span: Duration) -> Vec<f32> {
         let (heard, more) = &*self.heard;
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         let from = heard.samples.len();
         let to = from + (span.as_secs_f64() * RATE as f64) as usize;
         while heard.samples.len() < to && !heard.ended {
-            heard = more.wait(heard).unwrap_or_else(PoisonError::into_inner);
+            let waited;
+            (heard, waited) = more.wait_timeout(heard, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+            assert!(!waited.timed_out(), "nothing was recorded for {PATIENCE:?}");
         }
         heard.samples[from..to.min(heard.samples.len())].to_vec()
     }

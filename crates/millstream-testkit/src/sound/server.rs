@@ -108,10 +108,12 @@ impl Server {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// How often the server had nothing to play in time, as it says itself: of all that plays.
+    /// How often the server had nothing to play in time since it was started, as it says itself: of all that plays but
+    /// what is [said](Server::say).
     pub fn underruns(&self) -> usize {
         let log = std::fs::read(self.folder.join("log")).unwrap_or_default();
-        String::from_utf8_lossy(&log).lines().filter(|line| line.to_lowercase().contains("underrun on")).count()
+        let log = String::from_utf8_lossy(&log);
+        log.lines().filter(|line| line.contains("underrun of '") && !line.ends_with("'paplay'")).count()
     }
 
     /// Waits until the server answers, and has somebody listen to its sinks.
@@ -149,7 +151,7 @@ fn run(folder: &Path) -> Child {
         .arg(file)
         .args(["--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm=yes", "--realtime=yes"])
         .args(["--high-priority=yes", "--log-level=debug"])
-        .arg(format!("--log-target=newfile:{}", folder.join("log").display()))
+        .arg(format!("--log-target=file:{}", folder.join("log").display()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
