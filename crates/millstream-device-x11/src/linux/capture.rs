@@ -3,6 +3,7 @@
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use millstream_core::error::Kind;
 use millstream_core::units::FrameRate;
 use millstream_core::{Clock, Error, Plane, Result, Timestamp, VideoFrame};
 use millstream_pixels::Converter;
@@ -38,11 +39,19 @@ pub(crate) fn run(options: &Options, clock: &Clock, slot: &Slot, opened: &SyncSe
         match view.capture(options, clock, &mut converter) {
             Ok(frame) => slot.give(frame),
             Err(error) => {
-                slot.lose(error);
+                slot.lose(loss(error));
                 let Some(again) = reopen(options, clock, slot) else { return };
                 view = again;
             }
         }
+    }
+}
+
+/// What went wrong while running, as a loss: a screen that has become too small for the region may grow again.
+fn loss(error: Error) -> Error {
+    match error.kind() {
+        Kind::Lost => error,
+        _ => Error::lost("the screen cannot be captured any more").caused_by(error),
     }
 }
 
