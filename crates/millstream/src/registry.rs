@@ -32,6 +32,7 @@ codecs! {
     "vpx": millstream_codec_vpx as vpx gives "vp8-encoder";
     "vpx-encode": millstream_codec_vpx_encode as vpx_encode gives "vp8-vpx-encode";
     "x11": millstream_device_x11 as x11 gives "screen";
+    "xcap": millstream_device_xcap as xcap gives "screen-xcap";
 }
 
 /// Every stage type that was built in.

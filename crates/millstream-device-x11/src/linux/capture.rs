@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream_core::error::Kind;
 use millstream_core::units::FrameRate;
-use millstream_core::{Clock, Error, Plane, Result, Timestamp, VideoFrame};
+use millstream_core::{Clock, Error, PixelFormat, Plane, Result, Timestamp, VideoFrame};
 use millstream_pixels::Converter;
 use x11rb::connection::Connection;
 
@@ -86,7 +86,7 @@ impl View {
         let (region, why) = view::find(&server, options)?;
         let grab = Grab::new(&server, region, options.cursor)?;
         if view::is_wayland() {
-            tracing::warn!("this is a Wayland session: of its windows, `screen` sees only those of X11 programs");
+            tracing::warn!("{}", view::ON_WAYLAND);
         }
         let words =
             format!("captures {region} of the X server {display} at {} a second, {}: {why}", options.fps, grab.way());
@@ -113,7 +113,7 @@ impl View {
             if let Some(pixels) = self.grab.picture(&self.server, region)? {
                 let row = size.0 as usize * 4;
                 let plane = Plane { data: pixels, stride: row, row, rows: size.1 as usize };
-                return converter.from_bgra(plane, size, time);
+                return converter.from_rgb(PixelFormat::Bgra, plane, size, time);
             }
             changed = true;
         }
