@@ -34,6 +34,11 @@ have() {
         libasound2-plugins) find /usr/lib /usr/lib64 -name libasound_module_pcm_pulse.so 2>/dev/null | grep . >/dev/null ;;
         pulseaudio-utils) command -v pactl >/dev/null 2>&1 && command -v parec >/dev/null 2>&1 ;;
         libvpx-dev) printf '#include <vpx/vpx_encoder.h>\n' | cc -E - >/dev/null 2>&1 ;;
+        # What the bindings below xcap are made from.
+        xcap-headers)
+            pkg-config --exists libpipewire-0.3 dbus-1 wayland-client gbm egl xcb &&
+                { compgen -G '/usr/lib*/*/libclang*' || compgen -G '/usr/lib/llvm*/lib/libclang*'; } >/dev/null
+            ;;
         # A static one: the guest of script/test-devices has no libraries for it.
         busybox-static) command -v busybox >/dev/null 2>&1 && ! ldd "$(command -v busybox)" >/dev/null 2>&1 ;;
         depmod) [ -x /sbin/depmod ] || command -v depmod >/dev/null 2>&1 ;;
@@ -53,6 +58,9 @@ package() {
         apt-get:gstreamer)
             echo gstreamer1.0-tools gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice python3-gi \
                 gir1.2-gst-plugins-{base,bad}-1.0
+            ;;
+        apt-get:xcap-headers)
+            echo lib{pipewire-0.3,dbus-1,wayland,gbm,egl,xcb1}-dev libclang-dev
             ;;
         apt-get:Xvfb) echo xvfb ;;
         dnf:Xvfb) echo xorg-x11-server-Xvfb ;;

@@ -44,15 +44,22 @@ impl Converter {
 }
 
 impl Converter {
-    /// A picture of B G R A quadruples in memory that is not a frame's, such as a driver's, as I420 of
-    /// limited range in BT.601. It saves the copy into a frame. Alpha is dropped.
+    /// A picture in memory that is not a frame's, such as a driver's, or a part of one, as I420 of limited
+    /// range in BT.601: it saves the copy into a frame. `format` is a kind of RGB; alpha is dropped.
     ///
     /// # Errors
-    /// A bad item if `bgra` is smaller than `size`.
-    pub fn from_bgra(&mut self, bgra: Plane<'_>, size: (u32, u32), time: Timestamp) -> Result<VideoFrame> {
+    /// A bad item if `pixels` are fewer than `size` says, or `format` is not a kind of RGB.
+    pub fn from_rgb(
+        &mut self,
+        format: PixelFormat,
+        pixels: Plane<'_>,
+        size: (u32, u32),
+        time: Timestamp,
+    ) -> Result<VideoFrame> {
+        let convert = rgb_to_i420(format).ok_or_else(|| Error::bad_item(format!("{format:?} is not a kind of RGB")))?;
         let mut written = Ok(());
         let converted = VideoFrame::fill(&mut self.pool, PixelFormat::I420, size, time, |planes| {
-            written = from_rgb(bgra, size, planes, yuv::bgra_to_yuv420);
+            written = from_rgb(pixels, size, planes, convert);
         });
         written.map(|()| converted)
     }
@@ -73,10 +80,10 @@ fn write(frame: &VideoFrame, planes: &mut [PlaneMut<'_>], chroma: &mut Vec<u8>) 
         PixelFormat::Nv12 => layout::from_nv12(frame, planes),
         PixelFormat::Gray => layout::from_gray(frame, planes),
         PixelFormat::Yuyv => layout::from_yuyv(frame, planes, chroma).map_err(refused)?,
-        PixelFormat::Rgb => return from_rgb(frame.plane(0), size, planes, yuv::rgb_to_yuv420),
-        PixelFormat::Rgba => return from_rgb(frame.plane(0), size, planes, yuv::rgba_to_yuv420),
-        PixelFormat::Bgra => return from_rgb(frame.plane(0), size, planes, yuv::bgra_to_yuv420),
-        other => return Err(Error::bad_item(format!("no way from {other:?} to I420; convert it before"))),
+        other => {
+            let no_way = || Error::bad_item(format!("no way from {other:?} to I420; convert it before"));
+            return from_rgb(frame.plane(0), size, planes, rgb_to_i420(other).ok_or_else(no_way)?);
+        }
     }
     if frame.color.range == Range::Full {
         color::full_to_limited(planes);
@@ -96,6 +103,16 @@ type FromRgb = fn(
     YuvStandardMatrix,
     YuvConversionMode,
 ) -> Result<(), YuvError>;
+
+/// How `format` is converted, if it is a kind of RGB.
+fn rgb_to_i420(format: PixelFormat) -> Option<FromRgb> {
+    match format {
+        PixelFormat::Rgb => Some(yuv::rgb_to_yuv420),
+        PixelFormat::Rgba => Some(yuv::rgba_to_yuv420),
+        PixelFormat::Bgra => Some(yuv::bgra_to_yuv420),
+        _ => None,
+    }
+}
 
 fn from_rgb(rgb: Plane<'_>, size: (u32, u32), planes: &mut [PlaneMut<'_>], convert: FromRgb) -> Result<()> {
     convert(
@@ -287,13 +304,16 @@ mod tests {
         let data: Vec<u8> = (0..7 * 5 * 4).map(|index| (index * 37 % 251) as u8).collect();
         let bgra = frame(data.clone(), PixelFormat::Bgra, (7, 5));
         let mut converter = Converter::new();
+        let pixels =
+            |converter: &mut Converter, format, size| converter.from_rgb(format, bgra.plane(0), size, bgra.time);
         let (one, other) =
-            (converter.to_i420(&bgra).unwrap(), converter.from_bgra(bgra.plane(0), (7, 5), bgra.time).unwrap());
+            (converter.to_i420(&bgra).unwrap(), pixels(&mut converter, PixelFormat::Bgra, (7, 5)).unwrap());
         assert_eq!(one.time, other.time);
         for plane in 0..3 {
             assert!(one.plane(plane).iter().eq(other.plane(plane).iter()));
         }
-        assert!(converter.from_bgra(bgra.plane(0), (7, 6), bgra.time).is_err(), "a row is missing");
+        assert!(pixels(&mut converter, PixelFormat::Bgra, (7, 6)).is_err(), "a row is missing");
+        assert!(pixels(&mut converter, PixelFormat::Nv12, (7, 5)).is_err(), "it is no RGB");
     }
 
     #[test]

@@ -39,6 +39,7 @@ plug_ins! {
     "cpal": millstream_device_cpal as cpal gives "microphone" "speaker";
     "nokhwa": millstream_device_nokhwa as nokhwa gives "camera";
     "x11": millstream_device_x11 as x11 gives "screen";
+    "xcap": millstream_device_xcap as xcap gives "screen-xcap";
 }
 
 /// Every stage type that was built in.

@@ -3,8 +3,9 @@
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use millstream_core::error::Kind;
 use millstream_core::units::FrameRate;
-use millstream_core::{Clock, Error, Plane, Result, Timestamp, VideoFrame};
+use millstream_core::{Clock, Error, PixelFormat, Plane, Result, Timestamp, VideoFrame};
 use millstream_pixels::Converter;
 use x11rb::connection::Connection;
 
@@ -38,11 +39,19 @@ pub(crate) fn run(options: &Options, clock: &Clock, slot: &Slot, opened: &SyncSe
         match view.capture(options, clock, &mut converter) {
             Ok(frame) => slot.give(frame),
             Err(error) => {
-                slot.lose(error);
+                slot.lose(loss(error));
                 let Some(again) = reopen(options, clock, slot) else { return };
                 view = again;
             }
         }
+    }
+}
+
+/// What went wrong while running, as a loss: a screen that has become too small for the region may grow again.
+fn loss(error: Error) -> Error {
+    match error.kind() {
+        Kind::Lost => error,
+        _ => Error::lost("the screen cannot be captured any more").caused_by(error),
     }
 }
 
@@ -77,7 +86,7 @@ impl View {
         let (region, why) = view::find(&server, options)?;
         let grab = Grab::new(&server, region, options.cursor)?;
         if view::is_wayland() {
-            tracing::warn!("this is a Wayland session: of its windows, `screen` sees only those of X11 programs");
+            tracing::warn!("{}", view::ON_WAYLAND);
         }
         let words =
             format!("captures {region} of the X server {display} at {} a second, {}: {why}", options.fps, grab.way());
@@ -104,7 +113,7 @@ impl View {
             if let Some(pixels) = self.grab.picture(&self.server, region)? {
                 let row = size.0 as usize * 4;
                 let plane = Plane { data: pixels, stride: row, row, rows: size.1 as usize };
-                return converter.from_bgra(plane, size, time);
+                return converter.from_rgb(PixelFormat::Bgra, plane, size, time);
             }
             changed = true;
         }

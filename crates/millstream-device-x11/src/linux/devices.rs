@@ -24,7 +24,7 @@ pub(crate) fn list() -> Result<Vec<Device>> {
     let primary = monitors.iter().position(|monitor| monitor.primary);
     let everything = Options { device: Some(display.clone()), ..Options::default() };
     let (region, _) = view::find(&server, &everything)?;
-    let note = view::is_wayland().then(|| "Wayland: only the windows of X11 programs are seen".to_owned());
+    let note = view::is_wayland().then(|| view::ON_WAYLAND.to_owned());
     let whole = Device {
         kind: Kind::Screen,
         id: display.clone(),

@@ -70,7 +70,7 @@ impl Grab {
         }
         // Both questions are asked before either answer is waited for: one round trip.
         let (all_planes, format) = (!0, ImageFormat::Z_PIXMAP);
-        let pixels = match &mut self.way {
+        let (pointer, pixels) = match &mut self.way {
             Way::Shared { memory, segment } => {
                 let asked = connection
                     .shm_get_image(server.root(), x, y, width, height, all_planes, format.into(), *segment, 0)
@@ -91,9 +91,11 @@ impl Grab {
                 (pointer, pixels.get_mut(..len).ok_or_else(short)?)
             }
         };
-        let (pointer, pixels) = pixels;
-        if let Some(pointer) = pointer {
-            cursor::draw(&pointer.reply().map_err(gone)?, region, pixels);
+        match pointer.map(|pointer| pointer.reply()) {
+            Some(Ok(pointer)) => cursor::draw(&pointer, region, pixels),
+            // There is no pointer now, as on a screen for touching.
+            Some(Err(ReplyError::X11Error(_))) | None => {}
+            Some(Err(error)) => return Err(gone(error)),
         }
         Ok(Some(pixels))
     }

@@ -22,6 +22,10 @@ pub(crate) fn is_wayland() -> bool {
     std::env::var_os("WAYLAND_DISPLAY").is_some_and(|display| !display.is_empty())
 }
 
+/// What is said of a screen in a session of Wayland.
+pub(crate) const ON_WAYLAND: &str =
+    "Wayland: only the windows of X11 programs are seen; `screen-xcap` (feature `xcap`) sees all";
+
 /// What of the screen is captured, and why that, in words.
 pub(crate) fn find(server: &Server, options: &Options) -> Result<(Region, String)> {
     let (whole, why) = match &options.device {
@@ -69,8 +73,8 @@ fn no_display(wayland: bool) -> Error {
     Error::lost(match wayland {
         true => {
             "this is a Wayland session without XWayland (DISPLAY is not set), and this stage captures X servers only; \
-             log in to an Xorg session, or capture a display of its own: run \
-             `Xvfb :77 -screen 0 1280x720x24 -noreset` and set `device = \":77\"`"
+             use the stage `screen-xcap` (build with `--features xcap`), log in to an Xorg session, or capture a \
+             display of its own: run `Xvfb :77 -screen 0 1280x720x24 -noreset` and set `device = \":77\"`"
         }
         false => {
             "there is no screen: DISPLAY is not set; set it to an X server (`DISPLAY=:0`), or make one without a \

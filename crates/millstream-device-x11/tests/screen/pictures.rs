@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millstream_core::error::Kind;
 use millstream_core::{Control, Source, VideoFrame};
 use millstream_device_x11::Options;
 use millstream_testkit::Xvfb;
@@ -113,4 +114,24 @@ fn a_screen_that_changes_its_size_gives_pictures_of_the_new_size() {
     watcher.until(|frame| size(frame) == (640, 480));
     painter.resize(1280, 720);
     watcher.until(|frame| size(frame) == (1280, 720));
+}
+
+#[test]
+fn a_region_that_the_screen_no_longer_has_is_lost_until_it_is_back() {
+    let Some(server) = Xvfb::start((1280, 720), &[]) else { return };
+    let painter = Painter::new(server.display());
+    let region = Some("400x300+800+400".parse().unwrap());
+    let mut watcher = Watcher::open(Options { region, ..plain(server.display()) }).unwrap();
+    watcher.next().unwrap();
+    painter.resize(640, 480);
+    let lost = loop {
+        if let Err(lost) = watcher.next() {
+            break lost;
+        }
+    };
+    assert_eq!(lost.kind(), Kind::Lost);
+    assert!(lost.to_string().contains("is not within the device, which is 640x480"), "{lost}");
+    painter.resize(1280, 720);
+    let frame = watcher.next().unwrap();
+    assert_eq!((frame.width(), frame.height()), (400, 300));
 }

@@ -39,8 +39,9 @@ impl Answer {
         let failed = |words: String| Failure::Failed(millstream::core::Error::lost(words));
         match (self.look, self.choice) {
             (_, Some(Err(Refusal::Options(words)))) => Some(Failure::Set(words.join("\n       "))),
-            (Err(words), _) | (Ok(_), Some(Err(Refusal::Device(words)))) => Some(failed(words)),
-            (Ok(_), Some(Ok(_)) | None) => None,
+            (_, Some(Err(Refusal::Device(words)))) | (Err(words), None) => Some(failed(words)),
+            // What can be chosen is there, though a list of all may not be.
+            (_, Some(Ok(_))) | (Ok(_), None) => None,
         }
     }
 }
