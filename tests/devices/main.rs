@@ -8,7 +8,7 @@ mod camera;
 #[path = "../browser/chromium.rs"]
 #[allow(dead_code, reason = "the tests in a browser use all of it")]
 mod chromium;
-mod guest;
 mod program;
 #[cfg(target_os = "linux")]
 mod screen;
+mod webcam;

@@ -4,3 +4,5 @@ mod faults;
 mod heard;
 mod play;
 mod record;
+
+pub(crate) use heard::Sine;

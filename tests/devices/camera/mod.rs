@@ -3,7 +3,6 @@
 mod faults;
 mod formats;
 mod refused;
-mod shown;
 
 use millstream_testkit::camera::FakeCamera;
 
@@ -28,7 +27,7 @@ input = "sound"
 "#;
 
 /// Runs `text` with a camera, which is told `words` before; nothing where there is no camera to run it with.
-fn with_camera(name: &str, words: &str, text: &str, args: &[&str]) -> Option<(Folder, FakeCamera, Program)> {
+pub(crate) fn with_camera(name: &str, words: &str, text: &str, args: &[&str]) -> Option<(Folder, FakeCamera, Program)> {
     let folder = Folder::new(name);
     let camera = FakeCamera::new(folder.path())?;
     camera.tell(words);

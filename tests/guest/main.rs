@@ -1,6 +1,6 @@
 //! What `script/test-devices` got out of its guest: is it what vivid shows and the loop-back card carries?
 //!
-//! Ignored but for that script, which says by `MILLSTREAM_GUEST_OUT` where the files are.
+//! Only that script runs it (`test = false` in Cargo.toml), and says by `MILLSTREAM_GUEST_OUT` where the files are.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,7 +21,6 @@ fn file(name: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-#[ignore = "script/test-devices runs it"]
 fn the_guest_lists_its_devices() {
     let Some(json) = file("devices.json") else { return };
     let json: serde_json::Value = serde_json::from_slice(&json).expect("it is JSON");
@@ -59,7 +58,6 @@ fn assert_bars(picture: &[u8]) {
 }
 
 #[test]
-#[ignore = "script/test-devices runs it"]
 fn the_camera_gives_its_bars_at_its_rate() {
     let Some(y4m) = file("camera.y4m") else { return };
     let pictures = pictures(&y4m);
@@ -71,7 +69,6 @@ fn the_camera_gives_its_bars_at_its_rate() {
 }
 
 #[test]
-#[ignore = "script/test-devices runs it"]
 fn the_camera_s_pictures_are_encoded() {
     let Some(ivf) = file("camera.ivf") else { return };
     let word = |at: usize| u32::from_le_bytes(ivf[at..at + 4].try_into().expect("four bytes"));
@@ -87,7 +84,6 @@ fn the_camera_s_pictures_are_encoded() {
 }
 
 #[test]
-#[ignore = "script/test-devices runs it"]
 fn a_camera_that_was_unplugged_is_back_within_2_s() {
     let Some(y4m) = file("unplugged.y4m") else { return };
     let pictures = pictures(&y4m);
@@ -101,7 +97,6 @@ fn a_camera_that_was_unplugged_is_back_within_2_s() {
 }
 
 #[test]
-#[ignore = "script/test-devices runs it"]
 fn what_is_played_into_the_card_comes_out_of_it() {
     let Some(wav) = file("loop-back.wav") else { return };
     let data = wav.windows(4).position(|four| four == b"data").expect("a chunk of samples") + 8;
