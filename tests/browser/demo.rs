@@ -56,6 +56,41 @@ fn the_demo_plays_at_full_size_and_rate_and_its_beep_is_heard() {
     });
 }
 
+/// A browser asks for picture and sound, and a page may have but one of them.
+const SOUND_ALONE: &str = r#"
+[stage.sound]
+type = "test-audio"
+
+[stage.opus]
+type = "opus-encoder"
+input = "sound"
+
+[stage.opus-rtp]
+type = "opus-packetizer"
+input = "opus"
+
+[stage.page]
+type = "page"
+audio = "opus-rtp"
+bind = "127.0.0.1:0"
+"#;
+
+#[test]
+fn sound_alone_is_heard() {
+    with_chromium(async |chromium| {
+        let pipeline = millstream::load(SOUND_ALONE, "sound.toml", &[]).unwrap_or_else(|error| panic!("{error}"));
+        let address = pipeline.notices().iter().find(|(_, notice)| notice.starts_with("http")).unwrap().1.clone();
+        let running = pipeline.spawn().unwrap();
+        let viewer = chromium.open(&address).await;
+        viewer.playing().await;
+        // The first of it is still the decoder's own.
+        let heard = viewer.sound(2.0).await.split_off(48_000);
+        assert_eq!(millstream_testkit::tone(&heard, 48_000, 20.0), 440.0);
+        running.stop();
+        running.wait().unwrap();
+    });
+}
+
 fn energy(samples: &[f32]) -> f32 {
     samples.iter().map(|sample| sample * sample).sum()
 }

@@ -31,11 +31,34 @@ pub(crate) fn ufrag(sdp: &str) -> Option<&str> {
     sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=ice-ufrag:"))
 }
 
-/// `sdp` without the candidates for RTCP of its own, which the `webrtc` crate writes though all
-/// is multiplexed (RFC 5761).
-pub(crate) fn without_rtcp_candidates(sdp: &str) -> String {
-    let kept = |line: &&str| !(line.starts_with("a=candidate:") && line.split(' ').nth(1) == Some("2"));
-    sdp.split_inclusive('\n').filter(kept).collect()
+/// `sdp` as other sides read it. The `webrtc` crate writes candidates for RTCP of its own, though all is
+/// multiplexed (RFC 5761); and it writes those of the whole bundle into the first section, where nobody
+/// looks for them if that one was turned down (RFC 9143, section 7.3.3).
+pub(crate) fn mended(sdp: &str) -> String {
+    // What stands before the first section, and each section.
+    let mut parts = vec![String::new()];
+    let mut moved = String::new();
+    let mut turned_down = false;
+    for line in sdp.split_inclusive('\n') {
+        let word = line.split(' ').nth(1);
+        if line.starts_with("m=") {
+            parts.push(String::new());
+            turned_down = word == Some("0");
+        }
+        let candidate = line.starts_with("a=candidate:");
+        let part = match parts.last_mut() {
+            _ if candidate && word == Some("2") => continue,
+            _ if turned_down && (candidate || line.starts_with("a=end-of-candidates")) => &mut moved,
+            Some(part) => part,
+            None => continue,
+        };
+        part.push_str(line);
+    }
+    let taken = parts.iter_mut().skip(1).find(|part| part.split(' ').nth(1) != Some("0"));
+    if let Some(taken) = taken {
+        taken.push_str(&moved);
+    }
+    parts.concat()
 }
 
 struct Section<'a> {
@@ -97,6 +120,16 @@ mod tests {
     #[test]
     fn candidates_of_the_second_component_are_left_out() {
         let sdp = "a=x\r\na=candidate:1 1 udp 2 ::1 9 typ host\r\na=candidate:1 2 udp 2 ::1 9 typ host\r\na=y\r\n";
-        assert_eq!(without_rtcp_candidates(sdp), "a=x\r\na=candidate:1 1 udp 2 ::1 9 typ host\r\na=y\r\n");
+        assert_eq!(mended(sdp), "a=x\r\na=candidate:1 1 udp 2 ::1 9 typ host\r\na=y\r\n");
+    }
+
+    #[test]
+    fn candidates_stand_where_a_section_was_taken() {
+        let sdp = "v=0\r\nm=video 0 X 0\r\na=mid:0\r\na=candidate:1 1 udp 2 ::1 9 typ host\r\na=end-of-candidates\r\n\
+                   m=audio 9 X 111\r\na=mid:1\r\n";
+        let expected = "v=0\r\nm=video 0 X 0\r\na=mid:0\r\n\
+                        m=audio 9 X 111\r\na=mid:1\r\na=candidate:1 1 udp 2 ::1 9 typ host\r\na=end-of-candidates\r\n";
+        assert_eq!(mended(sdp), expected);
+        assert_eq!(mended(expected), expected);
     }
 }

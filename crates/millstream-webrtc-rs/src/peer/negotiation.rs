@@ -93,7 +93,7 @@ impl Task {
             DescriptionKind::Offer => connection.create_offer(None).await.map_err(refused("make an offer"))?,
             _ => connection.create_answer(None).await.map_err(refused("make an answer"))?,
         };
-        let sdp = sdp::without_rtcp_candidates(&made.sdp);
+        let sdp = sdp::mended(&made.sdp);
         self.created = Some(made.sdp);
         Ok(Description { kind, sdp })
     }
@@ -106,7 +106,7 @@ impl Task {
             None => self.create(DescriptionKind::Offer).await?,
         };
         // The crate takes what it has made, to the letter.
-        let created = self.created.take().filter(|created| sdp::without_rtcp_candidates(created) == sdp);
+        let created = self.created.take().filter(|created| sdp::mended(created) == sdp);
         let sdp = created.unwrap_or(sdp);
         let description = match kind {
             DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
@@ -140,7 +140,7 @@ impl Task {
             RTCSdpType::Pranswer => DescriptionKind::ProvisionalAnswer,
             _ => DescriptionKind::Answer,
         };
-        Some(Description { kind, sdp: sdp::without_rtcp_candidates(&description.sdp) })
+        Some(Description { kind, sdp: sdp::mended(&description.sdp) })
     }
 
     pub(super) async fn gathered(&mut self, done: Responder<Description>) {
