@@ -30,7 +30,7 @@ struct Batch {
     segment: usize,
     to: Option<(SocketAddr, Option<EcnCodepoint>)>,
     /// Who could not send because the kernel takes nothing at present.
-    blocked: Option<Waker>,
+    blocked: Vec<Waker>,
 }
 
 impl Socket {
@@ -54,9 +54,7 @@ impl Socket {
             batch.bytes.clear();
             (batch.packets, batch.to) = (0, None);
         }
-        if let Some(blocked) = batch.blocked.take() {
-            blocked.wake();
-        }
+        batch.blocked.drain(..).for_each(Waker::wake);
         Poll::Ready(())
     }
 
@@ -106,7 +104,9 @@ impl AsyncUdpSocket for Socket {
         let alone = transmit.contents.is_empty() || transmit.segment_size.is_some() || transmit.src_ip.is_some();
         let mut batch = self.lock();
         if (alone || !batch.takes(transmit, most)) && self.flush(&mut batch, cx).is_pending() {
-            batch.blocked = Some(cx.waker().clone());
+            if !batch.blocked.iter().any(|blocked| blocked.will_wake(cx.waker())) {
+                batch.blocked.push(cx.waker().clone());
+            }
             return Poll::Pending;
         }
         if alone || most < 2 {
@@ -222,10 +222,10 @@ mod tests {
         assert!(flush(&socket).is_pending());
         assert!(give(&socket, 1, 100).is_ready(), "there is room");
         assert!(give(&socket, 2, 100).is_pending());
-        assert!(socket.lock().blocked.is_some());
+        assert_eq!(socket.lock().blocked.len(), 1);
         kernel.full.store(false, Ordering::Relaxed);
         assert!(flush(&socket).is_ready());
-        assert!(socket.lock().blocked.is_none());
+        assert!(socket.lock().blocked.is_empty());
         assert_eq!(*kernel.sent.lock().unwrap(), [(1, vec![100, 100])]);
     }
 

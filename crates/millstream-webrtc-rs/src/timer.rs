@@ -22,6 +22,8 @@ type Alarm = Pin<Box<Sleep>>;
 impl Timer {
     /// Sleeps for `duration`. Several may sleep at once; the alarm is kept for one of them.
     pub(crate) fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        // Whoever sleeps for longer than a day may look at the clock in between.
+        let duration = duration.min(Duration::from_secs(86_400));
         let mut nap = Nap { until: Instant::now() + duration, alarm: None, timer: self.clone() };
         Box::pin(poll_fn(move |cx| nap.poll(cx)))
     }

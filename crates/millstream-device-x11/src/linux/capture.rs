@@ -39,7 +39,9 @@ pub(crate) fn run(options: &Options, clock: &Clock, slot: &Slot, opened: &SyncSe
         match view.capture(options, clock, &mut converter) {
             Ok(frame) => slot.give(frame),
             Err(error) => {
-                slot.lose(loss(error));
+                let error = loss(error);
+                tracing::warn!("the screen is lost: {error}");
+                slot.lose(error);
                 let Some(again) = reopen(options, clock, slot) else { return };
                 view = again;
             }

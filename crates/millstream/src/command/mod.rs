@@ -95,7 +95,8 @@ impl Command {
             // an error of a stage is printed as the command's last word.
             EnvFilter::new("warn,rtc=off,webrtc=off,rtc_ice=off,rtc_dtls=off,rtc_mdns=off,millstream_pipeline=off")
         });
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::log).with_target(false).init();
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::log);
+        log.with_ansi(terminal::error_is_coloured()).with_target(false).init();
         let done = match self.verb {
             Verb::Run(options) => run::run(&options),
             Verb::Check(declared) => check::check(&declared),
