@@ -107,9 +107,19 @@ fn what_is_played_into_the_card_comes_out_of_it() {
     // The second half: by then both ends run.
     let settled = &samples[samples.len() / 2..];
     let seconds = settled.len() as f64 / f64::from(rate);
-    let heard = millstream_testkit::tone(&settled[..rate as usize], rate, 10.0);
-    let strength = millstream_testkit::strength(settled, rate, 440.0);
-    eprintln!("{seconds:.1} s at {rate} Hz: {heard} Hz, amplitude {strength:.3}");
-    assert_eq!(heard, 440.0);
+    // In parts of 100 ms, most of which are whole: an emulated machine tears some.
+    let parts = settled.chunks_exact(rate as usize / 10);
+    let mut heard: Vec<(f64, f64)> = parts
+        .map(|part| (millstream_testkit::tone(part, rate, 20.0), millstream_testkit::strength(part, rate, 440.0)))
+        .collect();
+    heard.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let tone = heard[heard.len() / 2].0;
+    heard.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let strength = heard[heard.len() / 2].1;
+    eprintln!(
+        "{seconds:.1} s at {rate} Hz: {tone} Hz, amplitude {strength:.3}, by the median of {} parts",
+        heard.len()
+    );
+    assert_eq!(tone, 440.0);
     assert!(strength > 0.05, "{strength}");
 }
