@@ -140,10 +140,12 @@ fn a_flood_of_errors_is_counted_and_not_logged_one_by_one() {
 #[test]
 fn damaged_pictures_are_left_out_and_counted() {
     let _turn = turn();
-    for (name, fault, words) in
-        [("damaged", "damaged=20", "calls a picture damaged"), ("garbled", "garbled=20", "a picture of")]
-    {
-        let Some((_folder, camera, mut program)) = with_camera(name, "plugged", PIPELINE, &[]) else { return };
+    for (name, before, fault, words) in [
+        ("damaged", "plugged", "damaged=20", "calls a picture damaged"),
+        ("garbled", "plugged", "garbled=20", "a picture of"),
+        ("garbled-padded", "padded", "padded garbled=20", "a picture of"),
+    ] {
+        let Some((_folder, camera, mut program)) = with_camera(name, before, PIPELINE, &[]) else { return };
         program.says("camera: Millstream Fake Camera");
         camera.tell(fault);
         program.says(words);

@@ -27,8 +27,8 @@ pub(crate) trait Driver {
 /// A picture as it lies in the driver's memory.
 pub(crate) struct Raw<'a> {
     pub(crate) data: &'a [u8],
-    /// How far its rows are apart and how long they are, in bytes, where the driver says so.
-    pub(crate) rows: Option<(usize, usize)>,
+    /// How far its rows begin apart, in bytes; 0 where the driver does not say so, or it has none.
+    pub(crate) stride: usize,
     /// How long ago it was captured.
     pub(crate) age: Duration,
 }

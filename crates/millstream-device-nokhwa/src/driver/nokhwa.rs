@@ -63,7 +63,7 @@ impl Driver for Streaming {
         match self.camera.frame() {
             Ok(frame) => {
                 let age = frame.capture_timestamp().and_then(age);
-                take(Raw { data: frame.buffer(), rows: None, age: credible(age) });
+                take(Raw { data: frame.buffer(), stride: 0, age: credible(age) });
                 Ok(())
             }
             Err(error) => {

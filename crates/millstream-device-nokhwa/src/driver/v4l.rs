@@ -304,19 +304,12 @@ pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color
         matrix: if matches!(format.colorspace, Colorspace::Rec709) { Matrix::Bt709 } else { Matrix::Bt601 },
         range: if matches!(format.quantization, Quantization::FullRange) { Range::Full } else { Range::Limited },
     };
-    let row = match mode.encoding {
-        Encoding::Mjpeg => 0,
-        Encoding::Yuyv => mode.width.div_ceil(2) as usize * 4,
-        Encoding::Rgb => mode.width as usize * 3,
-        Encoding::Nv12 | Encoding::I420 | Encoding::Gray => mode.width as usize,
-    };
-    let stride = format.stride as usize;
-    if mode.encoding == Encoding::I420 && stride > row {
+    if mode.encoding == Encoding::I420 && format.stride > mode.width {
         return Err(Error::lost(format!("{place} pads its rows of I420, which is not known here; set `format`")));
     }
     let stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
-    let rows = (row > 0 && stride > 0).then_some((stride, row));
-    let mut streaming = Streaming { stream: Some(stream), rows, after_trouble: false, place: place.to_owned() };
+    let stride = format.stride as usize;
+    let mut streaming = Streaming { stream: Some(stream), stride, after_trouble: false, place: place.to_owned() };
     streaming.start().map_err(failed)?;
     Ok((Box::new(streaming), color))
 }
@@ -325,7 +318,8 @@ pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color
 struct Streaming {
     /// There until it is dropped.
     stream: Option<Stream<'static>>,
-    rows: Option<(usize, usize)>,
+    /// Bytes from row to row, as the driver says.
+    stride: usize,
     /// Whether the last call failed.
     after_trouble: bool,
     place: String,
@@ -362,7 +356,7 @@ impl Streaming {
 
 impl Driver for Streaming {
     fn next(&mut self, take: &mut dyn FnMut(Raw<'_>)) -> Result<(), Trouble> {
-        let rows = self.rows;
+        let stride = self.stride;
         // Waits here and not in the crate, which after it had waited in vain would queue a buffer twice.
         match self.stream().handle().poll(POLLIN, WAIT.as_millis() as i32) {
             Ok(0) => return Err(Trouble::Nothing),
@@ -386,7 +380,7 @@ impl Driver for Streaming {
             Ok((data, meta)) => {
                 let used = if meta.bytesused == 0 { data.len() } else { data.len().min(meta.bytesused as usize) };
                 let age = meta.flags.contains(Flags::TIMESTAMP_MONOTONIC).then(|| age(meta)).flatten();
-                take(Raw { data: &data[..used], rows, age: credible(age) });
+                take(Raw { data: &data[..used], stride, age: credible(age) });
                 Ok(())
             }
             Err(error) => {

@@ -108,6 +108,7 @@ impl Camera {
                 unreadable: false,
                 odd: false,
                 absurd: false,
+                padded: false,
                 errors: 0,
                 damaged: 0,
                 garbled: 0,
