@@ -104,6 +104,29 @@ fn one_that_another_program_takes_is_back_when_that_lets_go() {
 }
 
 #[test]
+fn one_that_may_not_be_read_or_hangs_meanwhile_is_called_so() {
+    let _turn = turn();
+    let Some((_folder, camera, mut program)) = with_camera("shut", "plugged", PIPELINE, &[]) else { return };
+    program.says("camera: Millstream Fake Camera");
+    camera.unplug();
+    program.says("is lost");
+    camera.tell("unreadable");
+    let shut = program.says("/dev/video0 is not readable");
+    assert!(shut.text.contains("is not back yet"), "{}", shut.text);
+    camera.replug();
+    program.says("is back after");
+    // It was there until now, so it is still known by its name.
+    camera.tell("hanging");
+    program.says("is lost");
+    program.says("is not back yet: Millstream Fake Camera (/dev/video0) does not answer");
+    camera.replug();
+    program.says("is back after");
+    let (statistics, _) = program.stop();
+    assert_eq!(figure(&statistics, "camera", "lost"), 2);
+    undisturbed(&statistics);
+}
+
+#[test]
 fn a_panic_in_the_driver_is_a_loss_like_another() {
     let _turn = turn();
     let Some((_folder, camera, mut program)) = with_camera("panic", "plugged", PIPELINE, &[]) else { return };

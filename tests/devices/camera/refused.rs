@@ -43,6 +43,14 @@ fn one_that_does_not_answer() {
 }
 
 #[test]
+fn one_that_is_named_and_cannot_say_its_id() {
+    let named = "camera.device=platform:fake-Millstream_Fake_Camera";
+    let words = ["/dev/video0 is not readable", "usermod -aG video"];
+    says("unreadable-named", "unreadable", &[named], &words);
+    says("silent-named", "hanging", &[named], &["/dev/video0", "does not answer", "unplug it"]);
+}
+
+#[test]
 fn a_wrong_id() {
     let words = ["no device `C920`", "there are: platform:fake-Millstream_Fake_Camera"];
     says("wrong-id", "plugged", &["camera.device=C920"], &words);

@@ -5,6 +5,8 @@
 //! opened again; it does not say how long a JPEG is, nor that the driver called a picture damaged; and
 //! where the driver refuses to stop, it panics while it panics, which ends the process.
 
+#[cfg(target_os = "linux")]
+mod known;
 mod nokhwa;
 #[cfg(target_os = "linux")]
 mod v4l;

@@ -21,6 +21,7 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Format, FourCC, Fraction};
 
+use super::known::{self, Known};
 use super::{Driver, Raw, Trouble, credible, explained};
 use crate::mode::{Encoding, Found, Mode, Shut};
 use crate::options::Through;
@@ -138,10 +139,19 @@ fn hear(answers: mpsc::Receiver<Answer>, mut next: u32, cameras: &mut Vec<Found>
 fn look(node: u32) -> Option<Found> {
     let place = place(node);
     match v4l::Device::with_path(&place) {
-        // The crate panics where a driver's texts are not UTF-8, among other things.
-        Ok(device) => catch_unwind(AssertUnwindSafe(|| describe(&device, &place))).ok().flatten(),
+        Ok(device) => {
+            // The crate panics where a driver's texts are not UTF-8, among other things.
+            let found = catch_unwind(AssertUnwindSafe(|| describe(&device, &place))).ok().flatten();
+            if let Some(Found { device: Device { id, name, .. }, .. }) = &found {
+                known::remember(node, Known { id: id.clone(), name: name.clone() });
+            }
+            found
+        }
         Err(error) if matches!(error.raw_os_error(), Some(1 | 13)) => Some(shut(node, Shut::Unreadable)),
-        Err(_) => None,
+        Err(_) => {
+            known::forget(node);
+            None
+        }
     }
 }
 
@@ -149,10 +159,12 @@ fn place(node: u32) -> String {
     format!("/dev/video{node}")
 }
 
-/// Says which is the default, and keeps ids apart.
+/// Says which is the default, and keeps ids apart. One that is shut never takes the id of one that opens:
+/// its own may be that of a camera which has moved on since.
 fn finish(mut cameras: Vec<Found>) -> Vec<Found> {
     let mut ids = HashSet::new();
-    for camera in &mut cameras {
+    let (open, shut): (Vec<_>, Vec<_>) = cameras.iter_mut().partition(|camera| camera.shut.is_none());
+    for camera in open.into_iter().chain(shut) {
         let plain = camera.device.id.clone();
         let mut count = 1;
         while !ids.insert(camera.device.id.clone()) {
@@ -196,13 +208,15 @@ fn describe(device: &v4l::Device, place: &str) -> Option<Found> {
 /// A camera that cannot be opened, as far as it is known.
 fn shut(node: u32, shut: Shut) -> Found {
     let place = place(node);
-    let name = std::fs::read_to_string(format!("/sys/class/video4linux/video{node}/name"));
-    let name = name.map_or_else(|_| place.clone(), |name| name.trim().to_owned());
+    let Known { id, name } = known::recall(node).unwrap_or_else(|| {
+        let name = std::fs::read_to_string(format!("/sys/class/video4linux/video{node}/name"));
+        let name = name.map_or_else(|_| place.clone(), |name| name.trim().to_owned());
+        Known { id: by_id(&place).unwrap_or_else(|| slug(&name)), name }
+    });
     let note = match shut {
         Shut::Unreadable => "not readable: `sudo usermod -aG video $USER`, then log in anew",
         Shut::Silent => "does not answer",
     };
-    let id = by_id(&place).unwrap_or_else(|| slug(&name));
     let note = Some(note.to_owned());
     let device = Device { kind: Kind::Camera, id, name, default: false, modes: Vec::new(), note };
     Found { device, place, modes: Vec::new(), shut: Some(shut) }
@@ -444,7 +458,7 @@ mod tests {
         };
         let cameras = finish(vec![camera(Some(Shut::Silent)), camera(None), camera(None)]);
         let seen: Vec<_> = cameras.iter().map(|camera| (camera.device.id.as_str(), camera.device.default)).collect();
-        assert_eq!(seen, [("usb-1", false), ("usb-1-2", true), ("usb-1-3", false)]);
+        assert_eq!(seen, [("usb-1-3", false), ("usb-1", true), ("usb-1-2", false)]);
         assert_eq!(slug("usb-0000:00:14.0-1-HD Webcam™"), "usb-0000:00:14.0-1-HD_Webcam_");
     }
 }
