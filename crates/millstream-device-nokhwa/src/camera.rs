@@ -135,7 +135,8 @@ impl Camera {
     fn back(&mut self, now: Timestamp, mode: &Mode) {
         if let Some((since, _)) = self.troubles.lost.take() {
             let gone = now.since(since).as_secs_f64();
-            tracing::info!("camera {} is back after {gone:.1} s: {mode}", self.choice.device);
+            // As loud as the loss: whoever read of that waits for this.
+            tracing::warn!("camera {} is back after {gone:.1} s: {mode}", self.choice.device);
         }
     }
 
