@@ -103,6 +103,16 @@ impl Program {
         }
     }
 
+    /// How many threads it has, and how many files are open in it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn holds(&self) -> (usize, usize) {
+        let count = |what: &str| {
+            let folder = format!("/proc/{}/{what}", self.child.id());
+            std::fs::read_dir(folder).expect("it runs").count()
+        };
+        (count("task"), count("fd"))
+    }
+
     /// The address of its page.
     pub(crate) fn address(&mut self) -> String {
         self.says("http").text.trim().to_owned()
