@@ -135,6 +135,22 @@ fn one_that_may_not_be_read_or_hangs_meanwhile_is_called_so() {
 }
 
 #[test]
+fn one_that_does_not_stop_is_said_to_be_held_here_and_not_by_another_program() {
+    let _turn = turn();
+    let Some((_folder, camera, mut program)) = with_camera("stuck", "plugged", PIPELINE, &[]) else { return };
+    let start = runs(&mut program);
+    camera.tell("stalled stuck");
+    program.says("is lost");
+    program.says("/dev/video0 does not stop (Input/output error");
+    program.says("is not back yet: /dev/video0 is in use by this program itself");
+    camera.unplug();
+    program.says("is not back yet: no device");
+    camera.replug();
+    program.says("is back after");
+    undisturbed(program, start);
+}
+
+#[test]
 fn a_panic_in_the_driver_is_a_loss_like_another() {
     let _turn = turn();
     let Some((_folder, camera, mut program)) = with_camera("panic", "plugged", PIPELINE, &[]) else { return };

@@ -5,6 +5,7 @@
 //! opened again; it does not say how long a JPEG is, nor that the driver called a picture damaged; and
 //! where the driver refuses to stop, it panics while it panics, which ends the process.
 
+mod claim;
 #[cfg(target_os = "linux")]
 mod known;
 mod nokhwa;
@@ -76,6 +77,10 @@ fn credible(age: Option<Duration>) -> Duration {
 fn explained(place: &str, code: Option<i32>, words: &str) -> Error {
     match code {
         Some(1 | 13) => choose::unreadable(place),
+        Some(16) if claim::is_ours(place) => Error::lost(format!(
+            "{place} is in use by this program itself; if another stage has it, let that one give to both; if not, \
+             its driver does not let go: unplug it and plug it in again"
+        )),
         Some(16) => Error::lost(format!("{place} is in use by another program; `fuser -v {place}` says which")),
         Some(2 | 6 | 19) => Error::lost(format!("{place} is gone; was it unplugged?")),
         _ => Error::lost(format!("{place} fails: {words}")),

@@ -21,6 +21,7 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Format, FourCC, Fraction};
 
+use super::claim::Claim;
 use super::known::{self, Known};
 use super::{Driver, Raw, Trouble, credible, explained};
 use crate::mode::{Encoding, Found, Mode, Shut};
@@ -323,7 +324,8 @@ pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color
     }
     let stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
     let stride = format.stride as usize;
-    let mut streaming = Streaming { stream: Some(stream), stride, after_trouble: false, place: place.to_owned() };
+    let open = Some((stream, Claim::new(place)));
+    let mut streaming = Streaming { open, stride, after_trouble: false, place: place.to_owned() };
     streaming.start().map_err(failed)?;
     Ok((Box::new(streaming), color))
 }
@@ -331,7 +333,7 @@ pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color
 /// A camera that sends.
 struct Streaming {
     /// There until it is dropped.
-    stream: Option<Stream<'static>>,
+    open: Option<(Stream<'static>, Claim)>,
     /// Bytes from row to row, as the driver says.
     stride: usize,
     /// Whether the last call failed.
@@ -341,7 +343,7 @@ struct Streaming {
 
 impl Streaming {
     fn stream(&mut self) -> &mut Stream<'static> {
-        self.stream.as_mut().expect("it is there until it is dropped")
+        &mut self.open.as_mut().expect("it is there until it is dropped").0
     }
 
     fn start(&mut self) -> io::Result<()> {
@@ -416,13 +418,13 @@ impl Drop for Streaming {
     /// The crate's stream panics when the driver refuses to stop, and what is inside it then panics too;
     /// two panics at once end the process. So it is stopped here first, and one that will not stop is kept.
     fn drop(&mut self) {
-        let Some(mut stream) = self.stream.take() else { return };
-        match stream.stop() {
+        let Some(mut open) = self.open.take() else { return };
+        match open.0.stop() {
             Err(error) if error.raw_os_error() != Some(19) => {
                 tracing::warn!("{} does not stop ({error}), and stays open until this program ends", self.place);
-                std::mem::forget(stream);
+                std::mem::forget(open);
             }
-            _ => drop(stream),
+            _ => drop(open),
         }
     }
 }

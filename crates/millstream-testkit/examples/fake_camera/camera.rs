@@ -108,6 +108,7 @@ impl Camera {
                 unreadable: false,
                 odd: false,
                 absurd: false,
+                stuck: false,
                 padded: false,
                 errors: 0,
                 damaged: 0,

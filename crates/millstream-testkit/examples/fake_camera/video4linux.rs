@@ -241,6 +241,9 @@ fn stream(camera: &mut Camera, fd: c_int, on: bool) -> Result<(), c_int> {
         // Stopping what does not run is fine.
         return if on { Err(libc::EINVAL) } else { Ok(()) };
     }
+    if !on && camera.told.stuck {
+        return Err(libc::EIO);
+    }
     camera.streaming = on;
     if !on {
         camera.queue.clear();
