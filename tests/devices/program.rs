@@ -62,7 +62,8 @@ impl Program {
         std::fs::write(&file, text).expect("the pipeline can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
         command.arg("run").arg(file).arg("--statistics").args(args).current_dir(folder.path());
-        command.env("RUST_LOG", "warn,millstream_pipeline=warn,millstream_device_nokhwa=info,rtc=off,webrtc=off");
+        // What people see who set nothing.
+        command.env_remove("RUST_LOG");
         prepare(&mut command);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command is built");
         let clock = Clock::system();
@@ -100,6 +101,16 @@ impl Program {
         while let Ok(line) = self.lines.recv_timeout(deadline.since(self.clock.now())) {
             self.said.push(line);
         }
+    }
+
+    /// How many threads it has, and how many files are open in it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn holds(&self) -> (usize, usize) {
+        let count = |what: &str| {
+            let folder = format!("/proc/{}/{what}", self.child.id());
+            std::fs::read_dir(folder).expect("it runs").count()
+        };
+        (count("task"), count("fd"))
     }
 
     /// The address of its page.

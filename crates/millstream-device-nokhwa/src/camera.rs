@@ -24,6 +24,9 @@ const STALLED_PERIODS: u64 = 10;
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 /// Threads that a driver may hold at once. With as many it is not tried again before one comes back.
 const HELD: usize = 3;
+/// How far pictures are apart at least in their stamps. Frames of one RTP timestamp are one frame to a
+/// receiver (RFC 3550, 5.1), and players and files such as Matroska count milliseconds.
+const APART: Duration = Duration::from_millis(1);
 /// How often it is said that pictures were damaged: once for all of this time, not for each.
 const SAID_EVERY: Duration = Duration::from_secs(1);
 
@@ -123,9 +126,8 @@ impl Camera {
     fn picture(&mut self, shot: &Shot, mode: &Mode, color: Color) -> Result<VideoFrame> {
         let size = (mode.width, mode.height);
         let mut frame = self.decoder.decode(&shot.data, mode.encoding, size, color, shot.time)?;
-        // An age that the driver tells may vary by more than a period.
-        self.last = self.last.max(frame.time);
-        frame.time = self.last;
+        frame.time = stamp(self.last, frame.time);
+        self.last = frame.time;
         Ok(frame)
     }
 
@@ -133,7 +135,8 @@ impl Camera {
     fn back(&mut self, now: Timestamp, mode: &Mode) {
         if let Some((since, _)) = self.troubles.lost.take() {
             let gone = now.since(since).as_secs_f64();
-            tracing::info!("camera {} is back after {gone:.1} s: {mode}", self.choice.device);
+            // As loud as the loss: whoever read of that waits for this.
+            tracing::warn!("camera {} is back after {gone:.1} s: {mode}", self.choice.device);
         }
     }
 
@@ -175,6 +178,12 @@ impl Camera {
             Some(Error::bad_item(format!("{count} pictures were damaged or missed, the last: {last}")))
         }
     }
+}
+
+/// When a picture behind one of `last` was captured, if its driver says at `time`: an age that it tells may
+/// vary by more than a period.
+fn stamp(last: Timestamp, time: Timestamp) -> Timestamp {
+    time.max(last + APART)
 }
 
 impl Drop for Camera {
@@ -276,5 +285,22 @@ impl Source<VideoFrame> for Camera {
         if let Control::Pause(paused) = wish {
             self.paused = paused;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_pictures_have_one_stamp_whatever_ages_a_driver_tells() {
+        // The third and those behind it are called older than the second.
+        let told = [33, 66, 20, 53, 60, 133, 133].map(Timestamp::from_millis);
+        let mut last = Timestamp::ZERO;
+        let stamps = told.map(|time| {
+            last = stamp(last, time);
+            last
+        });
+        assert_eq!(stamps, [33, 66, 67, 68, 69, 133, 134].map(Timestamp::from_millis));
     }
 }

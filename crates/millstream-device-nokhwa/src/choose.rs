@@ -119,11 +119,18 @@ fn find<'a>(cameras: &'a [Found], name: &str) -> Result<&'a Found> {
         _ => {
             let devices: Vec<Device> = cameras.iter().map(|camera| camera.device.clone()).collect();
             match device::find(&devices, name) {
-                Err(error) => Err(error),
+                Err(error) => Err(or_shut(error, cameras)),
                 Ok(_) => unreachable!("ids were looked at first"),
             }
         }
     }
+}
+
+/// What is said where none is called so: one that is shut may be meant, since it cannot say its id.
+fn or_shut(error: Error, cameras: &[Found]) -> Error {
+    let shut = cameras.iter().filter(|camera| camera.shut.is_some());
+    let words: Vec<String> = shut.map(|camera| why_shut(camera).to_string()).collect();
+    if words.is_empty() { error } else { Error::lost(format!("{error}; or it is one of these: {}", words.join("; "))) }
 }
 
 /// What is said of a camera that cannot be opened.
@@ -245,6 +252,9 @@ mod tests {
         let error = choose(&Options::default(), &cameras[..1]).unwrap_err();
         assert!(error.to_string().contains("usermod -aG video"), "{error}");
         assert_eq!(error.kind(), error::Kind::Config);
+        let named = Options { device: Some("usb-other".into()), ..Options::default() };
+        let error = choose(&named, &cameras[..1]).unwrap_err().to_string();
+        assert!(error.contains("no device `usb-other`") && error.contains("usermod -aG video"), "{error}");
         assert!(choose(&Options::default(), &[]).unwrap_err().to_string().contains("there is no camera"));
     }
 }

@@ -1,6 +1,6 @@
 //! What a camera gives into upright I420 of limited range in BT.601, in pooled frames.
 
-use millstream_core::{Buffer, Color, Error, PixelFormat, Result, Timestamp, VideoFrame};
+use millstream_core::{Buffer, Color, Error, Result, Timestamp, VideoFrame};
 use millstream_pixels::{Converter, Turn, Turner};
 
 use crate::jpeg;
@@ -40,16 +40,9 @@ impl Decoder {
         color: Color,
         time: Timestamp,
     ) -> Result<VideoFrame> {
-        let format = match encoding {
-            Encoding::Mjpeg => {
-                let picture = self.jpeg.decode(data, size, time)?;
-                return self.finish(&picture);
-            }
-            Encoding::Yuyv => PixelFormat::Yuyv,
-            Encoding::Nv12 => PixelFormat::Nv12,
-            Encoding::I420 => PixelFormat::I420,
-            Encoding::Rgb => PixelFormat::Rgb,
-            Encoding::Gray => PixelFormat::Gray,
+        let Some(format) = encoding.pixels() else {
+            let picture = self.jpeg.decode(data, size, time)?;
+            return self.finish(&picture);
         };
         let needed = format.byte_len(size.0, size.1);
         if data.len() < needed {

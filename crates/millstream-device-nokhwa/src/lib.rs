@@ -7,6 +7,7 @@
 //! | `choose` | which camera and which of its modes, as `getUserMedia` chooses |
 //! | `session` | the thread in which a driver may block, fail, or hang for ever |
 //! | `driver` | two ways to a camera: Video4Linux by the crate `v4l`, and the crate `nokhwa` |
+//! | `rows` | what drivers have between the rows of a picture is left out |
 //! | `decode` | JPEG, YUYV, NV12 and others into I420, turned and mirrored |
 //!
 //! A driver is never trusted. It has a thread of its own that nobody waits for; what goes wrong in it
@@ -36,6 +37,7 @@ mod driver;
 mod jpeg;
 mod mode;
 mod options;
+mod rows;
 mod session;
 mod slot;
 

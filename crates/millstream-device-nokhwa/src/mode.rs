@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use millstream_core::PixelFormat;
 use millstream_core::device::{self, Device};
 use millstream_core::units::FrameRate;
 
@@ -25,6 +26,18 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// How its pixels lie in memory; a JPEG has none.
+    pub(crate) fn pixels(self) -> Option<PixelFormat> {
+        Some(match self {
+            Encoding::Mjpeg => return None,
+            Encoding::Yuyv => PixelFormat::Yuyv,
+            Encoding::Nv12 => PixelFormat::Nv12,
+            Encoding::I420 => PixelFormat::I420,
+            Encoding::Rgb => PixelFormat::Rgb,
+            Encoding::Gray => PixelFormat::Gray,
+        })
+    }
+
     /// Whether `wanted` lets it be.
     pub(crate) fn is(self, wanted: Pictures) -> bool {
         match wanted {

@@ -10,9 +10,9 @@ use millstream_core::error::Kind;
 use millstream_core::{Clock, Error, Pool, Result};
 
 use crate::choose;
-use crate::driver::{self, Raw, Trouble};
-use crate::mode::Encoding;
+use crate::driver::{self, Trouble};
 use crate::options::Options;
+use crate::rows;
 use crate::slot::{Opened, Shot, Slot};
 
 /// Pictures that may be under way: two in the slot, one at each end of it.
@@ -79,7 +79,9 @@ fn capture(options: &Options, clock: &Clock, slot: &Slot) -> Result<()> {
     while !slot.is_left() {
         let next = driver.next(&mut |raw| {
             let time = clock.now() - raw.age;
-            slot.put_shot(Shot { data: keep(&mut pool, raw, mode.encoding, mode.height as usize), time });
+            let size = (mode.width, mode.height);
+            let data = rows::tight(&mut pool, raw.data, mode.encoding.pixels(), size, raw.stride);
+            slot.put_shot(Shot { data, time });
         });
         match next {
             Ok(()) | Err(Trouble::Nothing) => {}
@@ -94,21 +96,6 @@ fn capture(options: &Options, clock: &Clock, slot: &Slot) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A copy of what the driver wants back, without what it has between rows.
-fn keep(pool: &mut Pool<u8>, raw: Raw<'_>, encoding: Encoding, height: usize) -> millstream_core::Buffer<u8> {
-    let Some((stride, row)) = raw.rows.filter(|(stride, row)| stride > row && encoding != Encoding::Mjpeg) else {
-        return pool.collect(raw.data.iter().copied());
-    };
-    // Chroma of NV12 has rows as long as luma, and half as many; of I420 it would have half the stride.
-    let rows = if encoding == Encoding::Nv12 { height + height.div_ceil(2) } else { height };
-    pool.fill(rows * row, |out| {
-        for (to, from) in out.chunks_exact_mut(row).zip(raw.data.chunks(stride)) {
-            let len = row.min(from.len());
-            to[..len].copy_from_slice(&from[..len]);
-        }
-    })
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Error {

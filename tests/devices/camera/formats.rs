@@ -53,7 +53,10 @@ fn pictures(file: &Path, size: (usize, usize), each: impl FnMut(Picture<'_>)) ->
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
-fn arrives(through: &str, format: &str, rate: u32, size: (usize, usize)) {
+/// Left by another program in a state for which `nokhwa` has no name.
+const ODD: &str = "odd";
+
+fn arrives(told: &str, through: &str, format: &str, rate: u32, size: (usize, usize)) {
     let name = format!("{through}-{format}-{rate}-{}", size.0);
     let sets = [
         format!("camera.through={through}"),
@@ -65,8 +68,7 @@ fn arrives(through: &str, format: &str, rate: u32, size: (usize, usize)) {
     ];
     let mut args = vec!["--for", "1.5 s"];
     args.extend(sets.iter().flat_map(|set| ["--set", set.as_str()]));
-    // Left by another program in a state for which `nokhwa` has no name.
-    let Some((folder, _camera, program)) = with_camera(&name, "odd", FILE, &args) else { return };
+    let Some((folder, _camera, program)) = with_camera(&name, told, FILE, &args) else { return };
     let (status, _, said) = program.ended();
     assert!(status.success(), "{name}: {said:#?}");
     let chosen = format!("{}x{} at {rate}, {}", size.0, size.1, format.to_uppercase());
@@ -96,7 +98,7 @@ fn every_format_at_30_and_60_arrives_as_it_was() {
     let _turn = turn();
     for format in ["yuyv", "nv12", "mjpeg"] {
         for rate in [30, 60] {
-            arrives("system", format, rate, (352, 288));
+            arrives(ODD, "system", format, rate, (352, 288));
         }
     }
 }
@@ -105,7 +107,15 @@ fn every_format_at_30_and_60_arrives_as_it_was() {
 fn and_in_hd_and_through_nokhwa() {
     let _turn = turn();
     for format in ["yuyv", "nv12", "mjpeg"] {
-        arrives("system", format, 15, (1280, 720));
-        arrives("nokhwa", format, 30, (352, 288));
+        arrives(ODD, "system", format, 15, (1280, 720));
+        arrives(ODD, "nokhwa", format, 30, (352, 288));
+    }
+}
+
+#[test]
+fn and_without_what_the_driver_has_between_rows() {
+    let _turn = turn();
+    for format in ["yuyv", "nv12"] {
+        arrives("padded", "system", format, 30, (352, 288));
     }
 }

@@ -38,8 +38,28 @@ fn one_that_is_in_use() {
 }
 
 #[test]
+fn one_that_another_stage_has() {
+    let _turn = turn();
+    let twice =
+        format!("{PIPELINE}\n[stage.second]\ntype = \"camera\"\n\n[stage.more]\ntype = \"null\"\ninput = \"second\"\n");
+    let Some((_folder, _camera, program)) = with_camera("twice", "plugged", &twice, &[]) else { return };
+    let (status, _, said) = program.ended();
+    assert_eq!(status.code(), Some(1), "{said:#?}");
+    let words = "/dev/video0 is in use by this program itself; if another stage has it, let that one give to both";
+    assert!(said.iter().any(|line| line.text.contains(words)), "{said:#?}");
+}
+
+#[test]
 fn one_that_does_not_answer() {
     says("silent", "hanging", &[], &["/dev/video0", "does not answer", "unplug it"]);
+}
+
+#[test]
+fn one_that_is_named_and_cannot_say_its_id() {
+    let named = "camera.device=platform:fake-Millstream_Fake_Camera";
+    let words = ["/dev/video0 is not readable", "usermod -aG video"];
+    says("unreadable-named", "unreadable", &[named], &words);
+    says("silent-named", "hanging", &[named], &["/dev/video0", "does not answer", "unplug it"]);
 }
 
 #[test]

@@ -5,6 +5,9 @@
 //! opened again; it does not say how long a JPEG is, nor that the driver called a picture damaged; and
 //! where the driver refuses to stop, it panics while it panics, which ends the process.
 
+mod claim;
+#[cfg(target_os = "linux")]
+mod known;
 mod nokhwa;
 #[cfg(target_os = "linux")]
 mod v4l;
@@ -27,8 +30,8 @@ pub(crate) trait Driver {
 /// A picture as it lies in the driver's memory.
 pub(crate) struct Raw<'a> {
     pub(crate) data: &'a [u8],
-    /// How far its rows are apart and how long they are, in bytes, where the driver says so.
-    pub(crate) rows: Option<(usize, usize)>,
+    /// How far its rows begin apart, in bytes; 0 where the driver does not say so, or it has none.
+    pub(crate) stride: usize,
     /// How long ago it was captured.
     pub(crate) age: Duration,
 }
@@ -74,6 +77,10 @@ fn credible(age: Option<Duration>) -> Duration {
 fn explained(place: &str, code: Option<i32>, words: &str) -> Error {
     match code {
         Some(1 | 13) => choose::unreadable(place),
+        Some(16) if claim::is_ours(place) => Error::lost(format!(
+            "{place} is in use by this program itself; if another stage has it, let that one give to both; if not, \
+             its driver does not let go: unplug it and plug it in again"
+        )),
         Some(16) => Error::lost(format!("{place} is in use by another program; `fuser -v {place}` says which")),
         Some(2 | 6 | 19) => Error::lost(format!("{place} is gone; was it unplugged?")),
         _ => Error::lost(format!("{place} fails: {words}")),

@@ -6,6 +6,7 @@ use millstream_core::{Color, Error, Result};
 use nokhwa::Camera;
 use nokhwa::utils::{CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType};
 
+use super::claim::Claim;
 use super::{Driver, Raw, Trouble, credible, explained};
 use crate::mode::{Encoding, Found, Mode};
 
@@ -43,7 +44,7 @@ pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color
     let requested = RequestedFormat::with_formats(RequestedFormatType::Exact(exact), &formats);
     let mut camera = Camera::new(index(place), requested).map_err(failed)?;
     camera.open_stream().map_err(failed)?;
-    Ok((Box::new(Streaming { camera, place: place.to_owned() }), Color::default()))
+    Ok((Box::new(Streaming { camera, _claim: Claim::new(place), place: place.to_owned() }), Color::default()))
 }
 
 /// What `nokhwa` calls the camera at `place`.
@@ -55,6 +56,8 @@ fn index(place: &str) -> CameraIndex {
 /// A camera that sends.
 struct Streaming {
     camera: Camera,
+    /// Behind the camera, so that it stands until that is closed.
+    _claim: Claim,
     place: String,
 }
 
@@ -63,7 +66,7 @@ impl Driver for Streaming {
         match self.camera.frame() {
             Ok(frame) => {
                 let age = frame.capture_timestamp().and_then(age);
-                take(Raw { data: frame.buffer(), rows: None, age: credible(age) });
+                take(Raw { data: frame.buffer(), stride: 0, age: credible(age) });
                 Ok(())
             }
             Err(error) => {

@@ -21,6 +21,8 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Format, FourCC, Fraction};
 
+use super::claim::Claim;
+use super::known::{self, Known};
 use super::{Driver, Raw, Trouble, credible, explained};
 use crate::mode::{Encoding, Found, Mode, Shut};
 use crate::options::Through;
@@ -138,10 +140,19 @@ fn hear(answers: mpsc::Receiver<Answer>, mut next: u32, cameras: &mut Vec<Found>
 fn look(node: u32) -> Option<Found> {
     let place = place(node);
     match v4l::Device::with_path(&place) {
-        // The crate panics where a driver's texts are not UTF-8, among other things.
-        Ok(device) => catch_unwind(AssertUnwindSafe(|| describe(&device, &place))).ok().flatten(),
+        Ok(device) => {
+            // The crate panics where a driver's texts are not UTF-8, among other things.
+            let found = catch_unwind(AssertUnwindSafe(|| describe(&device, &place))).ok().flatten();
+            if let Some(Found { device: Device { id, name, .. }, .. }) = &found {
+                known::remember(node, Known { id: id.clone(), name: name.clone() });
+            }
+            found
+        }
         Err(error) if matches!(error.raw_os_error(), Some(1 | 13)) => Some(shut(node, Shut::Unreadable)),
-        Err(_) => None,
+        Err(_) => {
+            known::forget(node);
+            None
+        }
     }
 }
 
@@ -149,10 +160,12 @@ fn place(node: u32) -> String {
     format!("/dev/video{node}")
 }
 
-/// Says which is the default, and keeps ids apart.
+/// Says which is the default, and keeps ids apart. One that is shut never takes the id of one that opens:
+/// its own may be that of a camera which has moved on since.
 fn finish(mut cameras: Vec<Found>) -> Vec<Found> {
     let mut ids = HashSet::new();
-    for camera in &mut cameras {
+    let (open, shut): (Vec<_>, Vec<_>) = cameras.iter_mut().partition(|camera| camera.shut.is_none());
+    for camera in open.into_iter().chain(shut) {
         let plain = camera.device.id.clone();
         let mut count = 1;
         while !ids.insert(camera.device.id.clone()) {
@@ -196,13 +209,15 @@ fn describe(device: &v4l::Device, place: &str) -> Option<Found> {
 /// A camera that cannot be opened, as far as it is known.
 fn shut(node: u32, shut: Shut) -> Found {
     let place = place(node);
-    let name = std::fs::read_to_string(format!("/sys/class/video4linux/video{node}/name"));
-    let name = name.map_or_else(|_| place.clone(), |name| name.trim().to_owned());
+    let Known { id, name } = known::recall(node).unwrap_or_else(|| {
+        let name = std::fs::read_to_string(format!("/sys/class/video4linux/video{node}/name"));
+        let name = name.map_or_else(|_| place.clone(), |name| name.trim().to_owned());
+        Known { id: by_id(&place).unwrap_or_else(|| slug(&name)), name }
+    });
     let note = match shut {
         Shut::Unreadable => "not readable: `sudo usermod -aG video $USER`, then log in anew",
         Shut::Silent => "does not answer",
     };
-    let id = by_id(&place).unwrap_or_else(|| slug(&name));
     let note = Some(note.to_owned());
     let device = Device { kind: Kind::Camera, id, name, default: false, modes: Vec::new(), note };
     Found { device, place, modes: Vec::new(), shut: Some(shut) }
@@ -304,19 +319,13 @@ pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color
         matrix: if matches!(format.colorspace, Colorspace::Rec709) { Matrix::Bt709 } else { Matrix::Bt601 },
         range: if matches!(format.quantization, Quantization::FullRange) { Range::Full } else { Range::Limited },
     };
-    let row = match mode.encoding {
-        Encoding::Mjpeg => 0,
-        Encoding::Yuyv => mode.width.div_ceil(2) as usize * 4,
-        Encoding::Rgb => mode.width as usize * 3,
-        Encoding::Nv12 | Encoding::I420 | Encoding::Gray => mode.width as usize,
-    };
-    let stride = format.stride as usize;
-    if mode.encoding == Encoding::I420 && stride > row {
+    if mode.encoding == Encoding::I420 && format.stride > mode.width {
         return Err(Error::lost(format!("{place} pads its rows of I420, which is not known here; set `format`")));
     }
     let stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
-    let rows = (row > 0 && stride > 0).then_some((stride, row));
-    let mut streaming = Streaming { stream: Some(stream), rows, after_trouble: false, place: place.to_owned() };
+    let stride = format.stride as usize;
+    let open = Some((stream, Claim::new(place)));
+    let mut streaming = Streaming { open, stride, after_trouble: false, place: place.to_owned() };
     streaming.start().map_err(failed)?;
     Ok((Box::new(streaming), color))
 }
@@ -324,8 +333,9 @@ pub(super) fn open(camera: &Found, mode: Mode) -> Result<(Box<dyn Driver>, Color
 /// A camera that sends.
 struct Streaming {
     /// There until it is dropped.
-    stream: Option<Stream<'static>>,
-    rows: Option<(usize, usize)>,
+    open: Option<(Stream<'static>, Claim)>,
+    /// Bytes from row to row, as the driver says.
+    stride: usize,
     /// Whether the last call failed.
     after_trouble: bool,
     place: String,
@@ -333,7 +343,7 @@ struct Streaming {
 
 impl Streaming {
     fn stream(&mut self) -> &mut Stream<'static> {
-        self.stream.as_mut().expect("it is there until it is dropped")
+        &mut self.open.as_mut().expect("it is there until it is dropped").0
     }
 
     fn start(&mut self) -> io::Result<()> {
@@ -362,7 +372,7 @@ impl Streaming {
 
 impl Driver for Streaming {
     fn next(&mut self, take: &mut dyn FnMut(Raw<'_>)) -> Result<(), Trouble> {
-        let rows = self.rows;
+        let stride = self.stride;
         // Waits here and not in the crate, which after it had waited in vain would queue a buffer twice.
         match self.stream().handle().poll(POLLIN, WAIT.as_millis() as i32) {
             Ok(0) => return Err(Trouble::Nothing),
@@ -386,7 +396,7 @@ impl Driver for Streaming {
             Ok((data, meta)) => {
                 let used = if meta.bytesused == 0 { data.len() } else { data.len().min(meta.bytesused as usize) };
                 let age = meta.flags.contains(Flags::TIMESTAMP_MONOTONIC).then(|| age(meta)).flatten();
-                take(Raw { data: &data[..used], rows, age: credible(age) });
+                take(Raw { data: &data[..used], stride, age: credible(age) });
                 Ok(())
             }
             Err(error) => {
@@ -408,13 +418,13 @@ impl Drop for Streaming {
     /// The crate's stream panics when the driver refuses to stop, and what is inside it then panics too;
     /// two panics at once end the process. So it is stopped here first, and one that will not stop is kept.
     fn drop(&mut self) {
-        let Some(mut stream) = self.stream.take() else { return };
-        match stream.stop() {
+        let Some(mut open) = self.open.take() else { return };
+        match open.0.stop() {
             Err(error) if error.raw_os_error() != Some(19) => {
                 tracing::warn!("{} does not stop ({error}), and stays open until this program ends", self.place);
-                std::mem::forget(stream);
+                std::mem::forget(open);
             }
-            _ => drop(stream),
+            _ => drop(open),
         }
     }
 }
@@ -450,7 +460,7 @@ mod tests {
         };
         let cameras = finish(vec![camera(Some(Shut::Silent)), camera(None), camera(None)]);
         let seen: Vec<_> = cameras.iter().map(|camera| (camera.device.id.as_str(), camera.device.default)).collect();
-        assert_eq!(seen, [("usb-1", false), ("usb-1-2", true), ("usb-1-3", false)]);
+        assert_eq!(seen, [("usb-1-3", false), ("usb-1", true), ("usb-1-2", false)]);
         assert_eq!(slug("usb-0000:00:14.0-1-HD Webcam™"), "usb-0000:00:14.0-1-HD_Webcam_");
     }
 }

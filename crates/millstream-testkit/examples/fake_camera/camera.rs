@@ -108,6 +108,8 @@ impl Camera {
                 unreadable: false,
                 odd: false,
                 absurd: false,
+                stuck: false,
+                padded: false,
                 errors: 0,
                 damaged: 0,
                 garbled: 0,

@@ -22,6 +22,8 @@
 //! | `busy` | streams to another program |
 //! | `unreadable` | may not be opened |
 //! | `odd` | stands at YU12 and 12.5 pictures a second when it is opened |
+//! | `padded` | has 64 bytes behind each row of uncompressed pictures |
+//! | `stuck` | refuses to stop |
 //! | `absurd` | answers with a number that no header knows, at which the crate `v4l` panics |
 //! | `errors=500` | fails the next 500 times that a picture is fetched |
 //! | `damaged=30` | gives 30 pictures that it calls damaged |

@@ -115,23 +115,54 @@ fn write_format(camera: &Camera, fields: &mut Fields) -> Result<(), c_int> {
     is_capture(fields, 0)?;
     fields.0[8..].fill(0);
     let Format { width, height, encoding } = camera.format;
-    let row = match encoding {
-        Some(Encoding::Yuyv) => width * 2,
-        Some(Encoding::Mjpeg) => 0,
-        Some(Encoding::Nv12) | None => width,
-    };
+    let stride = stride(camera) as u32;
     // Whether it is interlaced, and how.
     let field = if camera.told.absurd { 99 } else { 1 };
     let name = encoding.and_then(|wanted| ENCODINGS.iter().find(|(encoding, _)| *encoding == wanted));
-    fields.write_all(&[(8, width), (12, height), (20, field), (24, row), (28, bytes(camera.format) as u32), (32, 8)]);
+    fields.write_all(&[(8, width), (12, height), (20, field), (24, stride), (28, bytes(camera) as u32), (32, 8)]);
     fields.text(16, name.map_or(&b"YU12"[..], |(_, name)| &name[..]));
     Ok(())
 }
 
+/// Bytes behind each row, where it is told to pad them.
+const PADDING: usize = 64;
+
+/// Bytes of a row, without padding; none of a JPEG.
+fn row(format: Format) -> usize {
+    match format.encoding {
+        Some(Encoding::Yuyv) => format.width as usize * 2,
+        Some(Encoding::Mjpeg) => 0,
+        Some(Encoding::Nv12) | None => format.width as usize,
+    }
+}
+
+/// Bytes from row to row.
+fn stride(camera: &Camera) -> usize {
+    let row = row(camera.format);
+    if camera.told.padded && row > 0 { row + PADDING } else { row }
+}
+
 /// Bytes of a picture at most. No JPEG of plain blocks is longer than uncompressed.
-fn bytes(format: Format) -> usize {
-    let pixels = (format.width * format.height) as usize;
-    if matches!(format.encoding, Some(Encoding::Yuyv | Encoding::Mjpeg)) { pixels * 2 } else { pixels * 3 / 2 }
+fn bytes(camera: &Camera) -> usize {
+    let (Format { width, height, encoding }, stride) = (camera.format, stride(camera));
+    match encoding {
+        Some(Encoding::Mjpeg) => (width * height) as usize * 2,
+        Some(Encoding::Yuyv) => stride * height as usize,
+        Some(Encoding::Nv12) | None => stride * height as usize * 3 / 2,
+    }
+}
+
+/// Moves rows of `row` bytes, `used` in all, to where they begin `stride` bytes apart; how many bytes that are.
+fn pad(picture: &mut [u8], used: usize, row: usize, stride: usize) -> usize {
+    if stride == row {
+        return used;
+    }
+    // The last first: each moves to where no other has been left.
+    for index in (0..used / row).rev() {
+        picture.copy_within(index * row..(index + 1) * row, index * stride);
+        picture[index * stride + row..(index + 1) * stride].fill(0x55);
+    }
+    used / row * stride
 }
 
 fn set_format(camera: &mut Camera, fields: &mut Fields) -> Result<(), c_int> {
@@ -175,7 +206,7 @@ fn request_buffers(camera: &mut Camera, fd: c_int, fields: &mut Fields) -> Resul
         if camera.format.encoding.is_none() {
             return Err(libc::EINVAL);
         }
-        camera.buffers = Some(Buffers::new(count, bytes(camera.format)).ok_or(libc::ENOMEM)?);
+        camera.buffers = Some(Buffers::new(count, bytes(camera)).ok_or(libc::ENOMEM)?);
         camera.owner = fd;
     }
     fields.write(0, count);
@@ -210,6 +241,9 @@ fn stream(camera: &mut Camera, fd: c_int, on: bool) -> Result<(), c_int> {
         // Stopping what does not run is fine.
         return if on { Err(libc::EINVAL) } else { Ok(()) };
     }
+    if !on && camera.told.stuck {
+        return Err(libc::EIO);
+    }
     camera.streaming = on;
     if !on {
         camera.queue.clear();
@@ -229,6 +263,7 @@ fn dequeue(camera: &mut Camera, fd: c_int, fields: &mut Fields) -> Result<(), c_
     }
     let Some((number, time, index)) = camera.next() else { return Err(libc::EAGAIN) };
     let Format { width, height, encoding } = camera.format;
+    let (row, stride) = (row(camera.format), stride(camera));
     let (Some(encoding), Some(buffers)) = (encoding, &mut camera.buffers) else { return Err(libc::EINVAL) };
     let size = (width as usize, height as usize);
     if camera.painter.as_ref().is_none_or(|painter| painter.size() != size) {
@@ -238,6 +273,7 @@ fn dequeue(camera: &mut Camera, fd: c_int, fields: &mut Fields) -> Result<(), c_
         Some(painter) => painter.paint(number, encoding, buffers.bytes(index)),
         None => 0,
     };
+    used = pad(buffers.bytes(index), used, row, stride);
     let mut flags = 4;
     if camera.told.damaged > 0 {
         camera.told.damaged -= 1;
