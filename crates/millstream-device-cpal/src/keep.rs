@@ -26,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ASK_EVERY: u32 = 3;
 /// How long after a loss it is tried again: the first time, and at most.
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// How long a stream may take to start: a microphone's waits for its first sound, which may never come.
+const STARTS_WITHIN: Duration = Duration::from_secs(5);
 /// How long a stream may take to close before another thread is left with it.
 const CLOSES_WITHIN: Duration = Duration::from_millis(500);
 
@@ -75,11 +77,16 @@ pub(crate) fn keep<S: Send + 'static>(
         .map_err(|error| Error::fatal("no thread for the device").caused_by(error))?;
     match first.recv_timeout(OPENS_WITHIN) {
         Ok(opened) => opened?,
-        Err(_) => {
+        Err(RecvTimeoutError::Disconnected) => return Err(died()),
+        Err(RecvTimeoutError::Timeout) => {
             return Err(Error::lost(format!("the {kind} was not open after {OPENS_WITHIN:?}; is its driver stuck?")));
         }
     }
     Ok(Kept { news, stop: Some(stop) })
+}
+
+fn died() -> Error {
+    Error::fatal("the thread that keeps the device open has died")
 }
 
 impl<S> Kept<S> {
@@ -91,7 +98,7 @@ impl<S> Kept<S> {
         match self.news.try_recv() {
             Ok(news) => Ok(Some(news)),
             Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err(Error::fatal("the thread that keeps the device open has died")),
+            Err(TryRecvError::Disconnected) => Err(died()),
         }
     }
 }
@@ -134,16 +141,20 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
             let opened = catch_unwind(AssertUnwindSafe(|| self.open()))
                 .unwrap_or_else(|_| Err(Error::lost("the sound system's own code panicked; see the log")));
             match opened {
-                Ok((opened, route)) => {
+                Ok((opened, mut route)) => {
                     let Stream { stream, health, period, what, session } = opened;
                     let _ = first.send(Ok(()));
-                    tracing::info!("{}: {what}{}", self.name, if opened_before { ", is back" } else { "" });
+                    match opened_before {
+                        // Whoever was told of the loss is told of its end.
+                        true => tracing::warn!("{}: {what}, is back", self.name),
+                        false => tracing::info!("{}: {what}", self.name),
+                    }
                     opened_before = true;
                     if self.news.send(News::Opened(session)).is_err() {
                         return close(stream);
                     }
                     let opened = self.clock.now();
-                    let lost = self.watch(&health, period, &route);
+                    let lost = self.watch(&health, period, &mut route);
                     tracing::debug!("{}: {} xruns", self.name, health.xruns());
                     close(stream);
                     let Some(lost) = lost else { return };
@@ -172,13 +183,19 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
 
     fn open(&mut self) -> Result<(Stream<S>, Route)> {
         let found = self.find()?;
-        let opened = (self.open)(&found)?;
-        let route = Route::to(self.kind, &found.listed.id);
-        opened.stream.play().map_err(|error| list::explained(self.kind, &error))?;
+        let Stream { stream, health, period, what, session } = (self.open)(&found)?;
+        let route = match Route::to(self.kind, &found.listed.id) {
+            Ok(route) => route,
+            Err(error) => {
+                close(stream);
+                return Err(error);
+            }
+        };
+        let stream = start(self.kind, stream)?;
         if let Ok(id) = cpal::traits::DeviceTrait::id(&found.device) {
             self.last = Some((id.host(), found.listed.id));
         }
-        Ok((opened, route))
+        Ok((Stream { stream, health, period, what, session }, route))
     }
 
     /// The device that is named; else the one that was open last, or what is the default now.
@@ -193,15 +210,17 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
     }
 
     /// Watches a stream until it is lost, and says why; nothing if it is no longer wanted.
-    fn watch(&self, health: &Health, period: Duration, route: &Route) -> Option<String> {
+    fn watch(&self, health: &Health, period: Duration, route: &mut Route) -> Option<String> {
         let mut looks = 0_u32;
         loop {
             if self.is_stopped_within(LOOK_EVERY) {
                 return None;
             }
             looks += 1;
-            let gone = || if looks.is_multiple_of(ASK_EVERY) { route.is_lost() } else { None };
-            if let Some(lost) = health.is_dead(self.clock.now(), period).or_else(gone) {
+            if looks.is_multiple_of(ASK_EVERY) {
+                route.ask();
+            }
+            if let Some(lost) = health.is_dead(self.clock.now(), period).or_else(|| route.is_lost()) {
                 return Some(lost);
             }
         }
@@ -209,6 +228,23 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
 
     fn is_stopped_within(&self, span: Duration) -> bool {
         matches!(self.stopped.recv_timeout(span), Err(RecvTimeoutError::Disconnected))
+    }
+}
+
+/// Starts a stream on a thread that nobody needs: a server that hangs, or a device that went meanwhile, hangs there.
+fn start(kind: Kind, stream: cpal::Stream) -> Result<cpal::Stream> {
+    let (done, started) = mpsc::channel();
+    let starting = move || {
+        let said = stream.play();
+        let _ = done.send(said.map(|()| stream));
+    };
+    std::thread::Builder::new()
+        .name("starting a sound device".to_owned())
+        .spawn(starting)
+        .map_err(|error| Error::fatal("no thread for the device").caused_by(error))?;
+    match started.recv_timeout(STARTS_WITHIN) {
+        Ok(said) => said.map_err(|error| list::explained(kind, &error)),
+        Err(_) => Err(Error::lost(format!("the {kind} was open, and did not begin within {STARTS_WITHIN:?}"))),
     }
 }
 
@@ -224,24 +260,32 @@ fn close(stream: cpal::Stream) {
     }
 }
 
-/// Whether a stream still plays to, or records from, the device it was opened with.
+/// Whether a stream still plays to, or records from, the device it was opened with. Nobody waits for the answer.
 struct Route {
     #[cfg(feature = "pulseaudio")]
     pulse: Option<crate::pulse::Route>,
 }
 
+#[cfg_attr(not(feature = "pulseaudio"), expect(clippy::unused_self, reason = "only a sound server moves streams"))]
 impl Route {
     #[cfg_attr(not(feature = "pulseaudio"), expect(unused_variables, reason = "only a sound server moves streams"))]
-    fn to(kind: Kind, id: &str) -> Route {
-        Route {
+    fn to(kind: Kind, id: &str) -> Result<Route> {
+        Ok(Route {
             #[cfg(feature = "pulseaudio")]
-            pulse: crate::pulse::Route::to(kind, id),
+            pulse: crate::pulse::Route::to(kind, id)?,
+        })
+    }
+
+    fn ask(&mut self) {
+        #[cfg(feature = "pulseaudio")]
+        if let Some(pulse) = &mut self.pulse {
+            pulse.ask();
         }
     }
 
-    fn is_lost(&self) -> Option<String> {
+    fn is_lost(&mut self) -> Option<String> {
         #[cfg(feature = "pulseaudio")]
-        return self.pulse.as_ref().and_then(crate::pulse::Route::is_lost);
+        return self.pulse.as_mut().and_then(crate::pulse::Route::is_lost);
         #[cfg(not(feature = "pulseaudio"))]
         None
     }

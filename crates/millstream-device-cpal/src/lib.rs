@@ -21,6 +21,7 @@
 mod allocations;
 mod capture;
 mod health;
+mod host;
 mod keep;
 mod list;
 pub mod microphone;

@@ -7,7 +7,7 @@ use cpal::{DeviceId, ErrorKind, Host, HostId};
 use millstream_core::device::{self, Choice, Device, Kind, Mode};
 use millstream_core::{Error, Result};
 
-use crate::quiet;
+use crate::{host, quiet};
 
 /// Names of ALSA that convert or throw away and are no devices: they are in every list of `aplay -L`.
 const NO_DEVICES: &[&str] =
@@ -22,7 +22,7 @@ pub(crate) struct Found {
 /// Microphones or speakers.
 pub(crate) fn list(kind: Kind) -> Result<Vec<Device>> {
     // On a thread of its own, because ALSA's complaints are silenced for a thread.
-    let looking = std::thread::spawn(move || all(&default_host(), kind));
+    let looking = std::thread::spawn(move || host::ask(kind, None, |host| all(host, kind)));
     let found =
         looking.join().map_err(|_| Error::lost("the sound system's own code panicked while it was asked"))??;
     Ok(found.into_iter().map(|found| found.listed).collect())
@@ -48,28 +48,19 @@ pub(crate) fn choose(kind: Kind, wanted: Option<&str>) -> Result<Choice> {
 /// The device of `kind` that `wanted` means; `host` says which sound system to ask where `wanted` does not.
 pub(crate) fn find(kind: Kind, wanted: Option<&str>, host: Option<HostId>) -> Result<Found> {
     let named = wanted.and_then(|wanted| DeviceId::from_str(wanted).ok()).map(|id| id.host());
-    let host = match named.or(host) {
-        Some(id) => cpal::host_from_id(id).map_err(|error| explained(kind, &error))?,
-        None => default_host(),
-    };
-    let found = all(&host, kind)?;
+    let found = host::ask(kind, named.or(host), |host| all(host, kind))?;
     let listed: Vec<Device> = found.iter().map(|found| found.listed.clone()).collect();
     let id = pick(kind, &listed, wanted)?.id.clone();
     found.into_iter().find(|found| found.listed.id == id).ok_or_else(|| Error::lost(format!("`{id}` has just gone")))
 }
 
-fn default_host() -> Host {
-    let _quiet = quiet::quiet();
-    cpal::default_host()
-}
-
 /// Every device of `kind` that `host` knows.
-fn all(host: &Host, kind: Kind) -> Result<Vec<Found>> {
+fn all(host: &Host, kind: Kind) -> Result<Vec<Found>, cpal::Error> {
     let _quiet = quiet::quiet();
     let input = kind == Kind::Microphone;
     let default = if input { host.default_input_device() } else { host.default_output_device() };
     let default = default.and_then(|device| device.id().ok());
-    let devices: Vec<cpal::Device> = host.devices().map_err(|error| explained(kind, &error))?.collect();
+    let devices: Vec<cpal::Device> = host.devices()?.collect();
     let name = |device: &cpal::Device| device.description().map(|said| said.name().to_owned()).unwrap_or_default();
     let mut found = Vec::new();
     for device in &devices {

@@ -42,9 +42,9 @@ impl Default for Options {
 ///
 /// How much waits is steered by resampling, so that the device's clock may differ from the one the sound was captured
 /// by. What is late or missing is silence, faded in and out. A device that is lost is opened again, by itself; until
-/// then sound is dropped and counted, and nobody waits for it.
+/// then sound is dropped and counted, and nobody waits for it. The first block of each loss is a
+/// [bad item](Error::bad_item), by which the pipeline's figures and its log hear of it.
 pub struct Speaker {
-    name: String,
     kept: Kept<(Render, Arc<Counts>)>,
     render: Option<(Render, Arc<Counts>)>,
     counters: Counters,
@@ -116,11 +116,11 @@ impl Speaker {
                 session,
             })
         })?;
-        Ok(Speaker::with(name, kept, volume, latency))
+        Ok(Speaker::with(kept, volume, latency))
     }
 
-    fn with(name: &str, kept: Kept<(Render, Arc<Counts>)>, volume: Volume, latency: Duration) -> Speaker {
-        Speaker { name: name.to_owned(), kept, render: None, counters: Counters::default(), volume, latency }
+    fn with(kept: Kept<(Render, Arc<Counts>)>, volume: Volume, latency: Duration) -> Speaker {
+        Speaker { kept, render: None, counters: Counters::default(), volume, latency }
     }
 
     /// Its gain and mute, to be changed while it runs.
@@ -133,29 +133,34 @@ impl Speaker {
         self.counters.clone()
     }
 
-    fn hear(&mut self) -> Result<()> {
+    /// Hears of the device; why, if it was lost.
+    fn hear(&mut self) -> Result<Option<String>> {
+        let mut lost = None;
         while let Some(news) = self.kept.news()? {
             match news {
                 News::Opened(session) => self.render = Some(session),
                 News::Lost(why) => {
                     self.render = None;
                     self.counters.0.lost.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!("{}: {why}; sound is dropped until it is back", self.name);
+                    lost = Some(why);
                 }
             }
         }
-        Ok(())
+        Ok(lost)
     }
 }
 
 impl Sink<AudioFrame> for Speaker {
     fn consume(&mut self, block: AudioFrame, _: &mut Cx) -> Result<()> {
         render::check(&block)?;
-        self.hear()?;
+        let lost = self.hear()?;
         let tally = &self.counters.0;
-        let Some((render, counts)) = &mut self.render else {
+        let there = self.render.as_mut().filter(|_| lost.is_none());
+        let Some((render, counts)) = there else {
             tally.dropped.fetch_add(block.duration().as_micros() as u64, Ordering::Relaxed);
-            return Ok(());
+            // A sink's `Error::lost` would end the pipeline; a block that is refused is counted, and its words are said.
+            let said = |why| Error::bad_item(format!("lost the {why}; sound is dropped until it is back"));
+            return lost.map_or(Ok(()), |why| Err(said(why)));
         };
         let dropped = render.dropped();
         render.take(&block)?;
@@ -200,13 +205,14 @@ mod tests {
     use std::sync::mpsc::Sender;
 
     use millstream_core::Timestamp;
+    use millstream_core::error::Kind;
     use millstream_testkit::{conformance, examples};
 
     type Hand = Sender<News<(Render, Arc<Counts>)>>;
 
     fn speaker() -> (Hand, Speaker) {
         let (hand, kept) = Kept::by_hand();
-        (hand, Speaker::with("speaker", kept, Volume::new(Decibels::default(), false), Duration::ZERO))
+        (hand, Speaker::with(kept, Volume::new(Decibels::default(), false), Duration::ZERO))
     }
 
     fn open(hand: &Hand, speaker: &Speaker) {
@@ -246,7 +252,9 @@ mod tests {
         give(10..12);
         assert_eq!((counters.lost(), counters.dropped_ms()), (0, 10 * length));
         hand.send(News::Lost("unplugged".to_owned())).unwrap();
-        give(12..20);
+        let lost = speaker.consume(examples::block(48_000, 2, 12), &mut cx).unwrap_err();
+        assert!(lost.kind() == Kind::BadItem && lost.to_string().contains("unplugged"), "{lost}");
+        (13..20).for_each(|number| speaker.consume(examples::block(48_000, 2, number), &mut cx).unwrap());
         assert_eq!((counters.lost(), counters.dropped_ms()), (1, 18 * length));
         drop(hand);
         let gone = speaker.consume(examples::block(48_000, 2, 20), &mut cx).unwrap_err();

@@ -12,7 +12,7 @@ use millstream_testkit::{strength, tone};
 
 use super::heard::{Blocks, Pictures, pass, until};
 
-const VOICE: f64 = 440.0;
+pub(super) const VOICE: f64 = 440.0;
 const PLAYED: f64 = 1000.0;
 /// Recovery takes at most so long after the device is back.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(2);
@@ -20,15 +20,15 @@ const RECOVERS_WITHIN: Duration = Duration::from_secs(2);
 const ATTEMPTS: u32 = 3;
 
 /// A pipeline that records, plays, and shows a picture that has nothing to do with either.
-struct Everything {
-    running: Running,
-    blocks: Blocks,
+pub(super) struct Everything {
+    pub(super) running: Running,
+    pub(super) blocks: Blocks,
     pictures: Pictures,
     speaker: Counters,
 }
 
 impl Everything {
-    fn start() -> Everything {
+    pub(super) fn start() -> Everything {
         let (blocks, pictures, mut pipeline) = (Blocks::default(), Pictures::default(), Pipeline::new("faults"));
         let microphone = Microphone::open("mic", microphone::Options::default(), pipeline.clock()).unwrap();
         let microphone = pipeline.blocking_source("mic", microphone);
@@ -56,7 +56,7 @@ impl Everything {
     }
 
     /// Waits for the voice in blocks from `from` on; when the first block of it came.
-    fn until_recorded(&self, from: usize) -> Timestamp {
+    pub(super) fn until_recorded(&self, from: usize) -> Timestamp {
         until(&self.running, "the microphone gives the voice", || {
             let there = self.blocks.count();
             there >= from + 30 && is_voice(&self.blocks.sound(there - 30))
@@ -71,12 +71,12 @@ impl Everything {
     }
 
     /// How often the microphone was lost, and the speaker.
-    fn lost(&self) -> (u64, u64) {
+    pub(super) fn lost(&self) -> (u64, u64) {
         (self.running.statistics().stage("mic").expect("it was added").lost, self.speaker.lost())
     }
 
     /// Waits until the speaker is heard.
-    fn until_played(&self, server: &Server) -> Timestamp {
+    pub(super) fn until_played(&self, server: &Server) -> Timestamp {
         let recording = server.record("spk.monitor");
         until(&self.running, "the speaker plays", || {
             let heard = recording.heard();
@@ -85,7 +85,7 @@ impl Everything {
     }
 
     /// The other track: every picture was captured, and none came late.
-    fn pictures_are_unaffected(self) {
+    pub(super) fn pictures_are_unaffected(self) {
         let (captured, came) = self.pictures.gaps();
         eprintln!("pictures: {captured:?} apart at most by capture, {came:?} by arrival");
         assert!(captured < Duration::from_millis(34), "a picture is missing: {captured:?}");
@@ -99,7 +99,7 @@ fn is_voice(sound: &[f32]) -> bool {
 }
 
 /// Does `fault` until recovery was quick enough, at most [`ATTEMPTS`] times.
-fn recovers(what: &str, mut fault: impl FnMut() -> Duration) {
+pub(super) fn recovers(what: &str, mut fault: impl FnMut() -> Duration) {
     for attempt in 1..=ATTEMPTS {
         let took = fault();
         eprintln!("{what}: {took:?} after it was back");

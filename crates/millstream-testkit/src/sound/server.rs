@@ -75,6 +75,16 @@ impl Server {
         self.settle();
     }
 
+    /// Stops the server where it stands, as a bug in it would: it takes connections, and answers nobody.
+    pub fn hang(&self) {
+        self.signal("-STOP");
+    }
+
+    /// The server goes on where it hung.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
     /// Takes the microphone away. The server moves those that record it to another source.
     pub fn unplug_microphone(&self) {
         self.control(&["unload-module", "module-remap-source"]);
@@ -114,6 +124,11 @@ impl Server {
         let log = std::fs::read(self.folder.join("log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         log.lines().filter(|line| line.contains("underrun of '") && !line.ends_with("'paplay'")).count()
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.server.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the server cannot be sent {signal}");
     }
 
     /// Waits until the server answers, and has somebody listen to its sinks.
