@@ -147,18 +147,24 @@ impl Camera {
             self.left_behind.push(live.session.left_behind());
         }
         self.state = State::Lost { retry: now + wait, tries: tries + 1 };
-        let words = error.to_string();
-        let Some((_, said)) = &mut self.troubles.lost else {
-            tracing::warn!("camera {} is lost: {words}", self.choice.device);
-            self.troubles.lost = Some((now, words));
-            // Whatever it is, the camera may come back.
-            return Some(Error::lost(error.to_string()));
-        };
-        if *said != words {
+        if self.troubles.lost.is_some() {
+            self.not_back(error.to_string());
+            return None;
+        }
+        tracing::warn!("camera {} is lost: {error}", self.choice.device);
+        self.troubles.lost = Some((now, error.to_string()));
+        // Whatever it is, the camera may come back.
+        Some(Error::lost(error.to_string()))
+    }
+
+    /// Says why a camera that was lost is not back, where that is not what was said last.
+    fn not_back(&mut self, words: String) {
+        if let Some((_, said)) = &mut self.troubles.lost
+            && *said != words
+        {
             tracing::warn!("camera {} is not back yet: {words}", self.choice.device);
             *said = words;
         }
-        None
     }
 
     /// Counts what was bad, and says it if it is time to.
@@ -178,6 +184,14 @@ impl Camera {
             Some(Error::bad_item(format!("{count} pictures were damaged or missed, the last: {last}")))
         }
     }
+}
+
+/// What is said when no further thread is given to a driver.
+fn held() -> String {
+    format!(
+        "its driver holds {HELD} threads and does not answer them; it is tried again when it lets one go: \
+         unplug the camera and plug it in again, or start this program anew"
+    )
 }
 
 /// When a picture behind one of `last` was captured, if its driver says at `time`: an age that it tells may
@@ -212,6 +226,7 @@ impl Source<VideoFrame> for Camera {
                     self.left_behind.retain(LeftBehind::is_held);
                     if self.left_behind.len() >= HELD {
                         *retry = now + BACK_OFF[1];
+                        self.not_back(held());
                         continue;
                     }
                     let tries = *tries;
@@ -291,6 +306,36 @@ impl Source<VideoFrame> for Camera {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slot::Slot;
+    use millstream_core::device;
+    use millstream_core::units::FrameRate;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_driver_that_holds_threads_is_given_no_more_and_that_is_said() {
+        let slots: Vec<Arc<Slot>> = (0..HELD).map(|_| Arc::default()).collect();
+        let mode = device::Mode::Video { width: 16, height: 16, fps: FrameRate::THIRTY, format: String::new() };
+        let mut camera = Camera {
+            // None is called so, whatever this machine has.
+            options: Options { device: Some("no such camera".into()), ..Options::default() },
+            choice: Choice { device: String::new(), mode, why: String::new() },
+            clock: Clock::manual().0,
+            decoder: Decoder::new(crate::options::Rotate::None, false).unwrap(),
+            state: State::Lost { retry: Timestamp::ZERO, tries: 1 },
+            left_behind: slots.iter().map(LeftBehind::of).collect(),
+            troubles: Troubles { lost: Some((Timestamp::ZERO, "stalled".into())), ..Troubles::default() },
+            paused: false,
+            last: Timestamp::ZERO,
+            dropped: 0,
+        };
+        assert!(matches!(camera.next(&mut Cx::at(Timestamp::ZERO)), Ok(Next::Until(_))));
+        assert!(matches!(camera.state, State::Lost { .. }));
+        assert_eq!(camera.troubles.lost.as_ref().map(|(_, said)| said.as_str()), Some(held().as_str()));
+        // One that is let go of makes room for another try.
+        drop(slots);
+        assert!(matches!(camera.next(&mut Cx::at(Timestamp::ZERO + BACK_OFF[1])), Ok(Next::Until(_))));
+        assert!(camera.left_behind.len() < HELD);
+    }
 
     #[test]
     fn no_two_pictures_have_one_stamp_whatever_ages_a_driver_tells() {

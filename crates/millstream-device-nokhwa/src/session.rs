@@ -50,7 +50,7 @@ impl Session {
 
     /// What tells whether the thread is still there, once this is dropped.
     pub(crate) fn left_behind(&self) -> LeftBehind {
-        LeftBehind(Arc::downgrade(&self.0))
+        LeftBehind::of(&self.0)
     }
 }
 
@@ -58,6 +58,11 @@ impl Session {
 pub(crate) struct LeftBehind(Weak<Slot>);
 
 impl LeftBehind {
+    /// The thread that holds `slot`.
+    pub(crate) fn of(slot: &Arc<Slot>) -> LeftBehind {
+        LeftBehind(Arc::downgrade(slot))
+    }
+
     /// Whether its driver still holds it.
     pub(crate) fn is_held(&self) -> bool {
         self.0.strong_count() > 0

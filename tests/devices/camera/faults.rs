@@ -42,17 +42,18 @@ fn runs(program: &mut Program) -> Timestamp {
 
 /// Stops what has run since `start`, and asserts that the sound beside the camera did not notice anything.
 ///
-/// A block of sound lasts 10 ms and is given when it is over. Hardly one is missing; one in a hundred may
-/// be late, as on a loaded machine, but no camera is opened or waited for in the time that the others
-/// take, and none is as old as one that waited for a lost camera.
+/// A block of sound lasts 10 ms and is given when it is over. Hardly one is missing. On a machine with
+/// browsers and compilers beside it some were 0.2 s late; one that waited for a camera that stalls, hangs
+/// or is tried again would be a second old.
 fn undisturbed(program: Program, start: Timestamp) -> (Value, Vec<Line>) {
     let ran = program.clock.now().since(start);
     let (statistics, said) = program.stop();
-    let [p99, max] = ["p99_us", "max_us"].map(|name| figure(&statistics, "sounds", &format!("latency/{name}")) / 1000);
+    let age = |of: &str| figure(&statistics, "sounds", &format!("latency/{of}_us")) / 1000;
+    let (p95, p99, max) = (age("p95"), age("p99"), age("max"));
     let (blocks, expected) = (figure(&statistics, "sounds", "items_in"), ran.as_millis() as u64 / 10);
     eprintln!("{blocks} blocks of sound in {ran:?}, 99 % of them younger than {p99} ms, all than {max} ms");
     assert!(blocks * 100 >= expected * 95, "{blocks} of {expected} blocks: {statistics:#}");
-    assert!(p99 < 100 && max < 500, "{p99} ms, {max} ms: {statistics:#}");
+    assert!(p95 < 100 && p99 < 300 && max < 500, "{p95} ms, {p99} ms, {max} ms: {statistics:#}");
     (statistics, said)
 }
 
@@ -198,11 +199,11 @@ fn damaged_pictures_are_left_out_and_counted() {
         let (statistics, _) = undisturbed(program, start);
         let whole = figure(&statistics, "camera", "items_out");
         eprintln!("{name}: {whole} whole pictures in {ran:?}");
-        // 30 a second but for 20, until it was told to stop at least and until it had ended at most; of a
-        // loaded machine a tenth may be missing.
+        // 30 a second but for 20, until it was told to stop at least and until it had ended at most. A
+        // loaded machine may miss a tenth, and be late by a third of a second in saying that it runs.
         let at_most = clock.now().since(start).as_millis() as u64 * 30 / 1000 - 20;
         let at_least = ran.as_millis() as u64 * 30 / 1000 * 9 / 10 - 20;
-        assert!((at_least..=at_most + 3).contains(&whole), "{whole}, not {at_least} to {at_most}: {statistics:#}");
+        assert!((at_least..=at_most + 10).contains(&whole), "{whole}, not {at_least} to {at_most}: {statistics:#}");
         // They last less than a second, so they are reported once or twice and not one by one.
         let reports = figure(&statistics, "camera", "bad_items");
         assert!((1..=2).contains(&reports), "{reports}: {statistics:#}");
