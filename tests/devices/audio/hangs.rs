@@ -16,9 +16,16 @@ name = "hangs"
 [stage.microphone]
 type = "microphone"
 
+[stage.drops]
+type = "null"
+input = "microphone"
+
+[stage.tone]
+type = "test-audio"
+
 [stage.speaker]
 type = "speaker"
-input = "microphone"
+input = "tone"
 latency = "100 ms"
 "#;
 /// A stream may be silent for as long at first without being lost, and a little.
