@@ -28,8 +28,10 @@ const PERIOD_MS: u32 = 10;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// Which one: its id, or a part of its id or name that no other has. The default if not given. What a speaker
-    /// plays is recorded only if its whole id is given.
+    /// Which one: its id, or a part of its id or name that no other has; it alone is waited for when it was lost. The
+    /// default if not given: if that is lost and another is there, the other takes over and stays until it is lost
+    /// itself, because a device that works is not left for one that may not. What a speaker plays is recorded only if
+    /// its whole id is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// Channels, 1 or 2. One is the mean of all that the device has, two are its first two.

@@ -140,3 +140,17 @@ fn look_up(kind: Kind, name: &CString) -> Option<Receiver<Result<u32, ClientErro
         _ => block_on(client.lookup_sink_by_name(name)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulseaudio::protocol::PulseError;
+
+    #[test]
+    fn a_server_that_has_gone_is_told_from_a_device_that_was_taken_away() {
+        let dead = gone(&ClientError::Disconnected);
+        assert!(dead.contains("the sound server has gone") && !dead.contains("taken away"), "{dead}");
+        let unplugged = gone(&ClientError::ServerError(PulseError::NoEntity));
+        assert!(unplugged.contains("it was taken away"), "{unplugged}");
+    }
+}

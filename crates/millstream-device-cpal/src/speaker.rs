@@ -20,7 +20,9 @@ use crate::volume::Volume;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// Which one: its id, or a part of its id or name that no other has. The default if not given.
+    /// Which one: its id, or a part of its id or name that no other has; it alone is waited for when it was lost. The
+    /// default if not given: if that is lost and another is there, the other takes over and stays until it is lost
+    /// itself, because a device that works is not left for one that may not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// How much sound waits before it is heard, 20 ms to 2 s: half in the device and half here. Less is heard

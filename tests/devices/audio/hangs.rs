@@ -16,9 +16,16 @@ name = "hangs"
 [stage.microphone]
 type = "microphone"
 
+[stage.drops]
+type = "null"
+input = "microphone"
+
+[stage.tone]
+type = "test-audio"
+
 [stage.speaker]
 type = "speaker"
-input = "microphone"
+input = "tone"
 latency = "100 ms"
 "#;
 /// A stream may be silent for as long at first without being lost, and a little.
@@ -89,11 +96,11 @@ fn a_loss_and_a_return_are_said_once_each_and_counted_where_statistics_are() {
         program.says("nothing was heard of it");
         program.says("nothing was heard of it");
         server.go_on();
-        program.says("is back");
-        program.says("is back");
+        program.says(", is back");
+        program.says(", is back");
         let (statistics, said) = program.stop();
         for stage in ["microphone", "speaker"] {
-            for words in ["nothing was heard of it", "is back"] {
+            for words in ["nothing was heard of it", ", is back"] {
                 let lines = said.iter().filter(|line| line.text.contains(stage) && line.text.contains(words));
                 let lines: Vec<_> = lines.collect();
                 assert!(lines.len() == 1 && lines[0].text.contains("WARN"), "{stage} {words}: {said:#?}");
