@@ -82,7 +82,8 @@ fn sound_alone_is_heard() {
         let address = pipeline.notices().iter().find(|(_, notice)| notice.starts_with("http")).unwrap().1.clone();
         let running = pipeline.spawn().unwrap();
         let viewer = chromium.open(&address).await;
-        viewer.playing().await;
+        let connected: bool = viewer.value("probe.connected(20000)").await;
+        assert!(connected, "{}", viewer.value::<String>("probe.report()").await);
         // The first of it is still the decoder's own.
         let heard = viewer.sound(2.0).await.split_off(48_000);
         assert_eq!(millstream_testkit::tone(&heard, 48_000, 20.0), 440.0);
