@@ -158,7 +158,10 @@ impl<S: Send + 'static, F: FnMut(&Found) -> Result<Stream<S>>> Keeper<S, F> {
                     tracing::debug!("{}: {} xruns", self.name, health.xruns());
                     close(stream);
                     let Some(lost) = lost else { return };
-                    let _ = self.news.send(News::Lost(format!("{what}: {lost}")));
+                    let why = format!("{what}: {lost}");
+                    // The runner's own line about it is not in everybody's log.
+                    tracing::warn!("{}: lost: {why}", self.name);
+                    let _ = self.news.send(News::Lost(why));
                     told.clear();
                     // One that fails as soon as it is open is not tried as often.
                     if self.clock.now().since(opened) > BACK_OFF[1] * 2 {
