@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use millstream_core::{Clock, Cx, Next, Run, Source, Upstream};
+use millstream_core::{Clock, Cx, Next, Run, Source, Upstream, VideoFrame};
 use millstream_device_x11::{Options, Screen};
 use millstream_testkit::Xvfb;
 
@@ -37,11 +37,14 @@ static ALLOCATOR: Counting = Counting;
 
 const PICTURES: u64 = 100;
 
-/// Takes so many pictures.
-fn take(screen: &mut Screen, cx: &mut Cx, mut count: u64) {
+/// Takes so many pictures, and does what `keep` does with each.
+fn take(screen: &mut Screen, cx: &mut Cx, mut count: u64, mut keep: impl FnMut(VideoFrame)) {
     while count > 0 {
         match screen.next(cx).expect("the X server runs") {
-            Next::Item(_) => count -= 1,
+            Next::Item(picture) => {
+                keep(picture);
+                count -= 1;
+            }
             _ => thread::park_timeout(Duration::from_millis(1)),
         }
     }
@@ -60,9 +63,13 @@ fn a_picture_allocates_only_the_answers_of_the_x11rb_crate() {
         let run = Run::default();
         run.start(clock.now());
         let mut cx = Cx::new(clock, std::task::Waker::noop().clone(), Upstream::default(), run);
-        take(&mut screen, &mut cx, 20);
+        // More at once than will be on their way later, so that there are buffers for all of them.
+        let mut kept = Vec::new();
+        take(&mut screen, &mut cx, 4, |picture| kept.push(picture));
+        drop(kept);
+        take(&mut screen, &mut cx, 20, drop);
         let before = (CALLS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
-        take(&mut screen, &mut cx, PICTURES);
+        take(&mut screen, &mut cx, PICTURES, drop);
         let calls = (CALLS.load(Ordering::Relaxed) - before.0) / PICTURES;
         let bytes = (BYTES.load(Ordering::Relaxed) - before.1) / PICTURES;
         eprintln!("with the pointer: {cursor}: {calls} allocations of {bytes} bytes in all, by picture");
