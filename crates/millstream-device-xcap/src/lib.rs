@@ -2,7 +2,7 @@
 //! Windows and X11.
 //!
 //! Where the system pushes pictures (Wayland's portal, macOS, Windows) its recorder is used; an X server
-//! is asked for each picture. On X11 use `screen` instead: it takes a twentieth of the time.
+//! is asked for each picture. On X11 use `screen` instead, which shares the server's memory.
 //!
 //! What is not here: regions, the pointer where the system does not draw it, and windows. It is empty
 //! unless the feature `xcap` is on, because the bindings below need much when they are built.

@@ -46,13 +46,14 @@ pub(crate) fn mended(sdp: &str) -> String {
             turned_down = word == Some("0");
         }
         let candidate = line.starts_with("a=candidate:");
-        let part = match parts.last_mut() {
-            _ if candidate && word == Some("2") => continue,
-            _ if turned_down && (candidate || line.starts_with("a=end-of-candidates")) => &mut moved,
-            Some(part) => part,
-            None => continue,
-        };
-        part.push_str(line);
+        if candidate && word == Some("2") {
+            continue;
+        }
+        if turned_down && (candidate || line.starts_with("a=end-of-candidates")) {
+            moved.push_str(line);
+        } else if let Some(part) = parts.last_mut() {
+            part.push_str(line);
+        }
     }
     let taken = parts.iter_mut().skip(1).find(|part| part.split(' ').nth(1) != Some("0"));
     if let Some(taken) = taken {

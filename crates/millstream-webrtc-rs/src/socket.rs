@@ -2,8 +2,8 @@
 //!
 //! The `webrtc` crate sends a packet with a system call of its own, unless there are sixteen or more at
 //! once. A frame has fewer, and there are many viewers: so packets wait here until their connection's task
-//! has had its turn, and go as one segmented send (`UDP_SEGMENT`), which takes half of the kernel's time
-//! from four packets on (`docs/measurements/fanout.md`).
+//! has had its turn, and go as one segmented send (`UDP_SEGMENT`). What that spares stands in
+//! `docs/measurements/fanout.md`.
 
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
