@@ -25,11 +25,13 @@
 //! | bound to | who |
 //! |---|---|
 //! | loopback, unless told otherwise | everybody on this machine: the page, and players that are no web pages. Other web sites only if `origins` names them; a name that was made to point here is refused |
+//! | loopback, with `origins = "*"` or a site over plain HTTP | who has the token, as below: a script of any site that a person here visits could ask, or of anybody who poses as that site |
 //! | anything else | who has the token: `token`, or one that is made at each start. The link that is printed carries it behind its `#`, which browsers send to nobody; the page asks for it where it is missing |
 //! | anything, with `open-to-all = true` | everybody who reaches the port |
 //!
 //! The page itself is always served: what is guarded is the stream and the status. Behind a proxy
-//! that changes `Host`, name the public origin in `origins`. A token over plain HTTP is seen by whoever
+//! that changes `Host`, name the public origin in `origins`. To a page on loopback, everybody whom a proxy
+//! on this machine lets through is on this machine: let the proxy ask who they are, or set `token`. A token over plain HTTP is seen by whoever
 //! is on the way: give a `certificate` and its `key`, read at the start, or use a proxy with TLS.
 //!
 //! # The status

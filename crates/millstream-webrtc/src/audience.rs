@@ -3,6 +3,7 @@
 //! Per viewer there is a bounded queue of references and a sequence number; its engine writes the
 //! header and encrypts. A viewer that falls behind drops its own frames and hurts nobody else.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
@@ -60,7 +61,8 @@ impl Audience {
     /// # Errors
     /// If the peer is closed or cannot send, or if there is no end.
     pub fn join(&self, peer: &Peer, stream: &str) -> Result<Seat> {
-        let ends = lock(&self.0.ends).clone();
+        let mut ends = lock(&self.0.ends).clone();
+        ends.retain(|end| !end.is_ended());
         if ends.is_empty() {
             return Err(Error::config("there is nothing to see; take a video_sink or an audio_sink first"));
         }
@@ -100,13 +102,21 @@ impl Audience {
             return Err(Error::config(format!("{codec} is a codec for {}; this end takes {media}", codec.media)));
         }
         let mut ends = lock(&self.0.ends);
+        ends.retain(|end| !end.is_ended());
         if ends.iter().any(|end| end.codec.media == media) {
             return Err(Error::config(format!(
                 "the {media} of this audience is joined already; make another Audience"
             )));
         }
         let (clock, adapt) = (self.0.clock.clone(), self.0.adapt);
-        let end = Arc::new(End { clock, codec, adapt, viewers: Mutex::default(), wishes: Mutex::default() });
+        let end = Arc::new(End {
+            clock,
+            codec,
+            adapt,
+            viewers: Mutex::default(),
+            wishes: Mutex::default(),
+            ended: AtomicBool::new(false),
+        });
         ends.push(Arc::clone(&end));
         Ok(AudienceSink(end))
     }
@@ -167,6 +177,17 @@ impl Sink<RtpPackets> for AudienceSink {
         }
         Ok(())
     }
+
+    fn finish(&mut self, _: &mut Cx) -> Result<()> {
+        self.0.end();
+        Ok(())
+    }
+}
+
+impl Drop for AudienceSink {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 #[derive(Debug)]
@@ -176,6 +197,7 @@ struct End {
     adapt: Adapt,
     viewers: Mutex<Vec<Arc<Sender>>>,
     wishes: Mutex<Wishes>,
+    ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -187,6 +209,17 @@ struct Wishes {
 }
 
 impl End {
+    fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Ends the tracks of all viewers, and gives no newcomer one: else they would wait for what never comes.
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        let viewers = std::mem::take(&mut *lock(&self.viewers));
+        viewers.iter().for_each(|viewer| viewer.end());
+    }
+
     /// From any thread: asks at once if it may, or has the sink set its alarm.
     fn want_key_frame(&self) {
         if self.codec.media != Media::Video {
@@ -346,6 +379,27 @@ mod tests {
         stage.show(0, Role::Start);
         assert_eq!(stage.audience.viewers(), 1);
         assert_eq!(lock(&stage.video.0.viewers).len(), 1);
+    }
+
+    #[test]
+    fn an_end_that_has_ended_is_sent_to_nobody_any_more() {
+        let mut stage = stage();
+        let mut audio = stage.audience.audio_sink(OPUS).unwrap();
+        let (fake, _peer, _seat) = stage.viewer();
+        fake.connect();
+        audio.consume(sound(20), &mut stage.cx).unwrap();
+        audio.finish(&mut stage.cx).unwrap();
+        assert_eq!(fake.ended(), [false, true], "what waited is sent, and then it is over");
+        assert_eq!(fake.sent(1), [(1, 1)]);
+        let (later, _peer, _seat) = stage.viewer();
+        assert_eq!(later.track_names(), ["stream/video"]);
+        assert_eq!(stage.audience.viewers(), 2);
+        drop(audio);
+        let again = stage.audience.audio_sink(OPUS).unwrap();
+        let (third, _peer, _seat) = stage.viewer();
+        assert_eq!(third.track_names().len(), 2);
+        drop(again);
+        assert_eq!(third.ended(), [false, true]);
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Fake {
         self.0.lock().unwrap().tracks.iter().map(|track| format!("{}/{}", track.stream, track.id)).collect()
     }
 
+    /// Which tracks have ended.
+    pub(crate) fn ended(&self) -> Vec<bool> {
+        self.0.lock().unwrap().tracks.iter().map(|track| track.feed.is_ended()).collect()
+    }
+
     /// First sequence number and packets of each frame that waits on `track`.
     pub(crate) fn sent(&self, track: usize) -> Vec<(u16, usize)> {
         let mut state = self.0.lock().unwrap();

@@ -45,6 +45,11 @@ impl Feed {
         }
     }
 
+    /// Whether the sender is gone: the track has ended, but for what still waits.
+    pub fn is_ended(&self) -> bool {
+        self.0.queue.is_ended()
+    }
+
     /// The next frame; `None` once the sender is gone and all was taken.
     pub async fn next(&mut self) -> Option<Frame> {
         poll_fn(|cx| self.poll_next(cx)).await

@@ -7,7 +7,7 @@
 //!   [`wait`](Reply::wait) on a thread. Dropping it cancels nothing, so the order of calls is the
 //!   order of commands.
 //! - A state is a [`Watch`]; events are one stream, [taken once](Peer::take_events), from which
-//!   nothing is lost.
+//!   nothing that still holds is lost.
 //! - A track **is** a pipeline's sink: [`Sender`] takes RTP packets, one frame at a time, and never
 //!   blocks. A key-frame wish of the remote side goes upstream by itself.
 //!

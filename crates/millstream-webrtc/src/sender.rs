@@ -92,6 +92,11 @@ impl Sender {
         self.0.queue.is_ended()
     }
 
+    /// Ends the track: what waits is sent, and nothing after it.
+    pub(crate) fn end(&self) {
+        self.0.queue.end(false);
+    }
+
     /// Calls `listener` with each wish of the remote side; once now if a key frame was wanted before.
     pub(crate) fn on_wish(&self, listener: impl Fn(Wish) + Send + Sync + 'static) {
         if self.0.listener.set(Box::new(listener)).is_ok() && self.0.wanted.load(Ordering::Acquire) {
@@ -120,7 +125,7 @@ impl Sink<RtpPackets> for Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.0.queue.end(false);
+        self.end();
     }
 }
 

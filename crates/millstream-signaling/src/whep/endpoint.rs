@@ -19,8 +19,6 @@ use crate::page::IceServer;
 use crate::problem::Problem;
 use crate::random;
 
-/// The media stream's name: browsers play the tracks of one stream in sync.
-const STREAM: &str = "millstream";
 /// When a viewer who found no place may ask again, in seconds.
 const RETRY_AFTER: &str = "5";
 
@@ -115,7 +113,9 @@ impl Endpoint {
             .ice_servers(servers);
         let failed = |error: millstream_core::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
         let peer = self.stream.engine.peer(options).map_err(failed)?;
-        let seat = self.stream.audience.join(&peer, STREAM).map_err(failed)?;
+        // A stream of each viewer's own: browsers play its tracks in sync, and its name is told to scripts (RFC 8830),
+        // which shall not know two viewers by it.
+        let seat = self.stream.audience.join(&peer, &random::name()).map_err(failed)?;
         let answer = session::answer(&peer, &offer).await?;
 
         let (id, tag) = (random::name(), session::new_tag());

@@ -9,6 +9,7 @@ mod measured;
 mod offer;
 mod presence;
 mod report;
+mod restarts;
 mod sdpfrag;
 mod session;
 mod status;
@@ -79,7 +80,7 @@ async fn tell(
     let session = endpoint.session(&id)?;
     require(&headers, SDPFRAG).map_err(|problem| problem.with(ACCEPT_PATCH, SDPFRAG))?;
     let fragment = Fragment::parse(&body::read(&headers, body, body::LIMIT).await?)?;
-    let Some(restarted) = session.hear(Condition::of(&headers), fragment).await? else {
+    let Some(restarted) = session.hear(endpoint.now(), Condition::of(&headers), fragment).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let headers = [

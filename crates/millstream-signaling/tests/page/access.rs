@@ -105,9 +105,32 @@ fn other_sites_watch_only_if_they_are_named() {
     }
     named.ask("POST", "/whep", &[SDP, ("Origin", "https://other.example")], OFFER).is_problem(403, "may not watch");
 
-    let all = page(&[("origins", text("*"))]);
+    let all = page(&[("origins", text("*")), ("open-to-all", Value::Bool(true))]);
     let answer = all.ask("POST", "/whep", &[SDP, ("Origin", "https://other.example")], OFFER);
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (201, "*"));
+}
+
+#[test]
+fn a_site_that_does_not_prove_who_it_is_needs_the_token_on_loopback_too() {
+    for origins in [text("*"), Value::List(vec![text("https://a.example"), text("http://player.example")])] {
+        let page = page(&[("origins", origins)]);
+        let token = page.notice.split("/#token=").nth(1).expect("a link with a token").to_owned();
+        for origin in ["http://player.example", "https://a.example"] {
+            let from = [SDP, ("Origin", origin)];
+            page.ask("POST", "/whep", &from, OFFER).is_problem(401, "asks for a token");
+            page.ask("GET", "/status", &from, "").is_problem(401, "asks for a token");
+            assert_eq!(page.ask("OPTIONS", "/whep", &from, "").status, 204, "the browser asks before");
+        }
+        assert_eq!(page.fake.opened(), 0);
+        let bearer = format!("Bearer {token}");
+        let shown = [SDP, ("Origin", "http://player.example"), ("Authorization", bearer.as_str())];
+        assert_eq!(page.ask("POST", "/whep", &shown, OFFER).status, 201);
+    }
+    for proven in ["https://player.example", "http://localhost:3000"] {
+        let page = page(&[("origins", Value::List(vec![text(proven)]))]);
+        assert!(!page.notice.contains('#'), "{}", page.notice);
+        assert_eq!(page.ask("POST", "/whep", &[SDP, ("Origin", proven)], OFFER).status, 201, "{proven}");
+    }
 }
 
 #[test]

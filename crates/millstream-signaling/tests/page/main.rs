@@ -2,6 +2,7 @@
 
 mod access;
 mod client;
+mod crowd;
 mod end;
 mod fake;
 mod html;

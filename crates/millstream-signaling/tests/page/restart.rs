@@ -58,6 +58,25 @@ fn a_restart_that_cannot_be_leaves_the_session_as_it_is() {
 }
 
 #[test]
+fn ten_restarts_a_minute_and_the_session_goes_on() {
+    let page = page(&[]);
+    let opened = page.offer(OFFER);
+    let session = opened.header("location");
+    for number in 0..10 {
+        assert_eq!(ask(&page, session, "*", &format!("name{number}")).status, 200, "restart {number}");
+    }
+    let again = ask(&page, session, "*", "name10");
+    again.is_problem(429, "more than 10 ICE restarts within 60 s");
+    assert!((30..=60).contains(&again.header("retry-after").parse::<u64>().unwrap()), "{again:?}");
+    assert_eq!(page.fake.steps(0).len(), 3 + 10 * 3, "the engine was not asked");
+    assert_eq!(ask(&page, session, "*", "name9").status, 204, "candidates of the session it is in");
+    // Another viewer is not held back by it.
+    let other = page.offer(OFFER);
+    assert_eq!(ask(&page, other.header("location"), "*", "efgh").status, 200);
+    assert_eq!(page.ask("DELETE", session, &[], "").status, 200);
+}
+
+#[test]
 fn an_engine_that_cannot_restart_says_so() {
     let fake = Fake::default();
     fake.without_restarts();
