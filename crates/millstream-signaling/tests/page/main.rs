@@ -5,6 +5,7 @@ mod client;
 mod end;
 mod fake;
 mod html;
+mod proxy;
 mod restart;
 mod status;
 mod tls;
