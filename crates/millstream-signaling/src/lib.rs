@@ -5,6 +5,7 @@
 //! | | |
 //! |---|---|
 //! | `GET /` | the page: a person opens it and sees and hears the stream |
+//! | `GET`, `HEAD /whep` | nothing but `Content-Type: application/sdp`: a player finds out that this is WHEP |
 //! | `POST /whep` | [WHEP](https://datatracker.ietf.org/doc/draft-ietf-wish-whep/): a player offers to receive, and is answered |
 //! | `PATCH /whep/<id>` | more of the player's candidates; an ICE restart, for one that changed its network |
 //! | `DELETE /whep/<id>` | the player leaves |
@@ -41,8 +42,14 @@
 //! itself saw.
 //!
 //! # What it does of WHEP
+//! As in draft-ietf-wish-whep-04. `Location` is relative to the endpoint (`whep/<id>`), so that it holds
+//! behind a proxy that takes a prefix off the path. 201 says that at least one section is sent; what
+//! cannot be used is turned down alone, and its reason is logged.
+//!
 //! | | |
 //! |---|---|
+//! | an offer on which nothing can be sent | answers 422 with the reasons, section by section |
+//! | counter-offers, which 406 stands for | ❌ never made: what is sent here is in one codec |
 //! | trickle ICE, ICE restarts, entity tags, problem details (RFC 9457) | ✅ |
 //! | bearer tokens, CORS, `Link: …; rel="ice-server"` | ✅ |
 //! | an engine without ICE restarts | answers 422; the page opens a new session |

@@ -57,6 +57,7 @@ mod options;
 mod peer;
 mod queue;
 mod reply;
+pub mod sdp;
 mod sender;
 mod statistics;
 mod throttle;

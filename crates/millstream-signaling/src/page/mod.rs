@@ -82,7 +82,6 @@ impl Page {
             engine: engine.clone(),
             audience: audience.clone(),
             clock: clock.clone(),
-            codecs: codecs.to_vec(),
             addresses: peer_addresses(bound.ip()),
             ice_servers: options.ice_servers,
             base: options.path.base().to_owned(),

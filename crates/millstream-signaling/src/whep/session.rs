@@ -237,7 +237,9 @@ fn in_words(state: PeerState) -> &'static str {
 pub(super) fn refused(error: Error) -> Problem {
     let status = match error.kind() {
         Kind::BadItem => StatusCode::BAD_REQUEST,
-        Kind::Config => StatusCode::NOT_ACCEPTABLE,
+        // No 406: with that, a player takes the body for an offer to answer (draft-ietf-wish-whep-04, "Server
+        // Sends Counter-Offer").
+        Kind::Config => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Lost => return gone(),
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };

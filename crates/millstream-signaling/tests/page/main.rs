@@ -6,6 +6,7 @@ mod crowd;
 mod end;
 mod fake;
 mod html;
+mod proxy;
 mod restart;
 mod status;
 mod tls;
