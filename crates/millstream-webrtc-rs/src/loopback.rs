@@ -11,7 +11,6 @@ use millstream_webrtc::{
 };
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use tokio::time::timeout;
-use webrtc::peer_connection::RTCSessionDescription;
 
 use crate::WebRtcRs;
 use viewer::{Heard, Viewer};
@@ -271,11 +270,7 @@ async fn we_offer_too_and_dropping_the_last_handle_frees() {
     let offer = show.peer.gathered().await.unwrap().sdp;
     assert!(!offer.lines().any(|line| line.starts_with("a=candidate:") && line.contains(" 2 udp ")), "{offer}");
     let mut viewer = Viewer::new().await;
-    viewer.connection.set_remote_description(RTCSessionDescription::offer(offer).unwrap()).await.unwrap();
-    let answer = viewer.connection.create_answer(None).await.unwrap();
-    viewer.connection.set_local_description(answer).await.unwrap();
-    viewer.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
-    let answer = viewer.connection.local_description().await.unwrap().sdp;
+    let answer = viewer.answer(offer).await;
     show.peer.set_remote_description(Description::answer(answer)).await.unwrap();
     show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
     let playing = play(show.clock.clone(), vec![sender]);

@@ -100,9 +100,18 @@ impl<'a> Session<'a> {
     /// The sections that are to share one transport with the one called `mid`, by name and in the
     /// order of preference (RFC 9143, section 7); `None` if that one shares its transport with nobody.
     pub fn bundle(&self, mid: &str) -> Option<Vec<&'a str>> {
-        let mut groups = self.lines.attributes("group").map(|group| group.split_ascii_whitespace());
-        groups.find_map(|mut words| {
-            let mids: Vec<_> = if words.next() == Some("BUNDLE") { words.collect() } else { Vec::new() };
+        self.lines.attributes("group").find_map(|group| {
+            let mut words = group.split_ascii_whitespace();
+            if words.next() != Some("BUNDLE") {
+                return None;
+            }
+            let mut mids = Vec::new();
+            // No more than there can be sections, each once.
+            for word in words.take(MAX_SECTIONS) {
+                if !mids.contains(&word) {
+                    mids.push(word);
+                }
+            }
             mids.contains(&mid).then_some(mids)
         })
     }
@@ -211,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_a_section_says_wins_over_what_the_session_says() {
-        let text = "v=0\na=inactive\na=setup:active\na=group:LS 0 1\na=group:BUNDLE 1 2\n\
+        let text = "v=0\na=inactive\na=setup:active\na=group:LS 0 1\na=group:BUNDLE 1 2 1\n\
                     m=audio 9 RTP/SAVPF 111\na=setup:passive\na=mid:0\r\n\nm=video 0 RTP/SAVPF 96\r\na=recvonly\r\na=mid:1\r\n";
         let session = Session::read(text).unwrap();
         let [sound, picture] = &session.sections[..] else { panic!("{session:?}") };

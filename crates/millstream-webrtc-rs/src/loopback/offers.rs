@@ -260,6 +260,37 @@ async fn what_is_taken_back_is_sent_no_more() {
     close(&show, viewer).await;
 }
 
+#[tokio::test]
+async fn what_an_answer_turns_down_is_not_sent() {
+    let mut show = open();
+    let (video, audio) = (show.track(VP8), show.track(OPUS));
+    show.peer.set_local_description(None).await.unwrap();
+    let offer = show.peer.gathered().await.unwrap().sdp;
+    let mut viewer = Viewer::new().await;
+    let answer = viewer.answer(offer).await;
+    let answer = answer.replace("m=audio 9", "m=audio 0").replace("BUNDLE 0 1", "BUNDLE 0");
+    show.peer.set_remote_description(Description::answer(answer.clone())).await.unwrap();
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    let [(_, of_video)] = taken(&answer)[..] else { panic!("{answer}") };
+    let mut came = Vec::new();
+    for sent in 1..=FRAMES {
+        let now = show.clock.now();
+        audio.send(&frame(OPUS, now, Role::Start)).unwrap();
+        video.send(&frame(VP8, now, Role::Start)).unwrap();
+        viewer
+            .until(|heard| {
+                if let Heard::Came(_, payload_type) = heard {
+                    came.push(payload_type);
+                }
+                (came.len() >= 3 * sent).then_some(())
+            })
+            .await;
+    }
+    assert_eq!(came, [of_video; PACKETS_OF_PICTURES]);
+    assert_eq!(audio.statistics().frames, 0);
+    close(&show, viewer).await;
+}
+
 fn without(sdp: &str, start: &str) -> String {
     sdp.split_inclusive('\n').filter(|line| !line.starts_with(start)).collect()
 }

@@ -191,6 +191,15 @@ impl Viewer {
         Ok(answer)
     }
 
+    /// Its answer to `offer`.
+    pub(super) async fn answer(&mut self, offer: String) -> String {
+        self.connection.set_remote_description(RTCSessionDescription::offer(offer).unwrap()).await.unwrap();
+        let answer = self.connection.create_answer(None).await.unwrap();
+        self.connection.set_local_description(answer).await.unwrap();
+        self.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
+        self.connection.local_description().await.unwrap().sdp
+    }
+
     /// Offers again, under another ICE user fragment; the answer of `peer`.
     pub(super) async fn restart(&mut self, peer: &Peer) -> String {
         let restart = RTCOfferOptions { ice_restart: true };

@@ -1,6 +1,7 @@
 //! What is agreed on the offers of real players, and what is wrong with them, to the letter.
 
 use millstream_core::{Codec, OPUS, VP8};
+use millstream_webrtc::sdp::Session;
 
 use super::Plan;
 
@@ -334,4 +335,58 @@ fn what_was_agreed_of_the_handshake_stays() {
     assert!(error.contains("another DTLS association"), "{error}");
     let error = again(offer().replace("sha-256 AB", "sha-256 CD")).unwrap_err().to_string();
     assert!(error.contains("another DTLS association"), "{error}");
+}
+
+#[test]
+fn whatever_is_offered_what_is_agreed_holds_together() {
+    let offer = offer();
+    let mut agreed = 0;
+    for seed in 1..=4000_u64 {
+        let text = mutated(offer.as_bytes(), seed);
+        let Ok(plan) = Plan::of(&String::from_utf8_lossy(&text), &[VP8, OPUS]) else { continue };
+        agreed += 1;
+        let told = Session::read(plan.told()).expect("it reads what it writes");
+        let types: Vec<_> = plan.sent().map(|(_, negotiated)| negotiated.payload_type).collect();
+        assert!(!types.is_empty() && told.sections.len() == types.len());
+        let mut formats: Vec<_> = told.sections.iter().flat_map(|section| section.formats.split(' ')).collect();
+        let count = formats.len();
+        formats.sort_unstable();
+        formats.dedup();
+        assert_eq!(formats.len(), count, "a type means one thing: {}", plan.told());
+        assert!(plan.sections[plan.tagged].fate.is_ok());
+        let answer = plan.answer(plan.told()).expect("what was told can be answered");
+        assert_eq!(Session::read(&answer).unwrap().sections.len(), plan.sections.len(), "section for section");
+    }
+    assert!(agreed > 400, "{agreed} of them are still offers");
+}
+
+/// `text` with a few lines or bytes changed, by xorshift64* (Vigna 2016): the same each time.
+fn mutated(text: &[u8], seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut below = move |limit: usize| {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % limit.max(1)
+    };
+    let mut lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    for _ in 0..=below(4) {
+        let (at, other) = (below(lines.len()), below(lines.len()));
+        match below(5) {
+            0 => lines.swap(at, other),
+            1 => drop(lines.remove(at)),
+            2 => lines.insert(at, lines[other].clone()),
+            3 => lines[at].truncate(other),
+            _ => {
+                let byte = below(lines[at].len());
+                if let Some(byte) = lines[at].get_mut(byte) {
+                    *byte = b"0 :/=am\n\0\xff"[below(10)];
+                }
+            }
+        }
+        if lines.is_empty() {
+            break;
+        }
+    }
+    lines.concat()
 }
