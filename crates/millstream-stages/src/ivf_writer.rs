@@ -71,7 +71,8 @@ impl IvfWriter {
         let tick = Tick { numerator: 1, denominator: RATE };
         let header = Header { fourcc: *b"VP80", size: (side(width), side(height)), tick };
         self.output.write(&header.to_bytes())?;
-        self.output.end_item();
+        // There from the first on: what is cut back for want of room is a file of this kind at least.
+        self.output.flush()?;
         Ok(Some(Begun { first: frame.time, frames: 0, last: 0 }))
     }
 }

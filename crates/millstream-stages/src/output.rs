@@ -21,9 +21,11 @@ pub(crate) struct Output {
     /// What is not handed to the operating system yet.
     buffer: Vec<u8>,
     offset: u64,
-    /// Where the last whole item ends.
-    whole: u64,
-    /// Where the last whole item ends of which nothing is in the buffer.
+    /// How much was handed over.
+    handed: u64,
+    /// Where whole items end that were not handed over.
+    ends: Vec<u64>,
+    /// Where the last whole item ends that was.
     kept: u64,
     /// Whether something that was written had to be taken back.
     cut: bool,
@@ -51,7 +53,7 @@ impl Output {
         let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
         let buffer = Vec::with_capacity(WRITE_BEHIND);
         let (path, cut, begun) = (path.to_owned(), false, false);
-        Ok(Output { path, file, buffer, offset: 0, whole: 0, kept: 0, cut, begun, regular })
+        Ok(Output { path, file, buffer, offset: 0, handed: 0, ends: Vec::new(), kept: 0, cut, begun, regular })
     }
 
     /// How many bytes were written.
@@ -71,7 +73,7 @@ impl Output {
             self.hand_over()?;
         }
         if bytes.len() >= WRITE_BEHIND {
-            let written = self.file.write_all(bytes);
+            let written = write_all(&mut self.file, bytes, &mut self.handed);
             self.check(written)?;
         } else {
             self.buffer.extend_from_slice(bytes);
@@ -82,7 +84,7 @@ impl Output {
 
     /// Says that an item is whole: a header, a frame.
     pub(crate) fn end_item(&mut self) {
-        self.whole = self.offset;
+        self.ends.push(self.offset);
     }
 
     /// Replaces what was written at `offset` by `bytes`, if it is still there. Does nothing in a pipe,
@@ -103,31 +105,33 @@ impl Output {
     /// Hands everything to the operating system: it survives us. What was written is whole.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.begin()?;
-        self.hand_over()?;
-        self.whole = self.offset;
-        self.kept = self.offset;
-        Ok(())
+        self.end_item();
+        self.hand_over()
     }
 
     fn hand_over(&mut self) -> Result<()> {
-        let written = self.file.write_all(&self.buffer);
+        let written = write_all(&mut self.file, &self.buffer, &mut self.handed);
         self.check(written)?;
         self.buffer.clear();
-        self.kept = self.whole;
+        self.kept = self.ends.last().copied().unwrap_or(self.kept);
+        self.ends.clear();
         Ok(())
     }
 
-    /// Cuts the file back if something could not be written, and says so.
+    /// Cuts the file back to whole items if something could not be written, and says so.
     fn check(&mut self, written: io::Result<()>) -> Result<()> {
         let Err(error) = written else { return Ok(()) };
         let error = self.fatal("cannot write on").caused_by(error);
-        self.buffer.clear();
+        let whole = self.ends.iter().rev().find(|end| **end <= self.handed);
+        self.kept = whole.copied().unwrap_or(self.kept);
         if self.regular {
             // Taking away needs no room. Where it fails all the same, what is there is as good as it gets.
             let cut = self.file.set_len(self.kept).and_then(|()| self.file.seek(SeekFrom::Start(self.kept)));
             cut.map_or_else(|error| tracing::warn!("{}: cannot be cut back: {error}", self.path.display()), drop);
         }
-        (self.offset, self.whole, self.cut) = (self.kept, self.kept, true);
+        self.buffer.clear();
+        self.ends.clear();
+        (self.offset, self.handed, self.cut) = (self.kept, self.kept, true);
         Err(error)
     }
 
@@ -147,6 +151,23 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// Writes all of `bytes`, and adds to `count` what was written, though it be not all.
+fn write_all(file: &mut File, bytes: &[u8], count: &mut u64) -> io::Result<()> {
+    let mut left = bytes;
+    while !left.is_empty() {
+        match file.write(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                *count += written as u64;
+                left = &left[written..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Output {

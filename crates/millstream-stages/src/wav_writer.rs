@@ -100,7 +100,8 @@ impl WavWriter {
         }
         header.extend_from_slice(b"data\xFF\xFF\xFF\xFF");
         self.output.write(&header)?;
-        self.output.end_item();
+        // There from the first on: what is cut back for want of room is a file of this kind at least.
+        self.output.flush()?;
         Ok(Begun { first: time, rate, channels, samples: 0, start: header.len() as u64 })
     }
 
