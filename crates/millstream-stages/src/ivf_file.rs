@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use millstream_core::error::Kind;
 use millstream_core::{
-    ByteRing, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, Result, Role, Source, Timestamp, VP8, Worker,
+    ByteRing, Codec, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, Result, Role, Source, Timestamp, VP8,
+    Worker,
 };
 
 use crate::file::{Input, as_config};
@@ -185,6 +186,10 @@ impl Source<EncodedFrame> for IvfFile {
         }
         self.pending = None;
         self.read_frame(pending.len, time).map(Next::Item)
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(VP8)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use millstream_core::error::Kind;
 use millstream_core::{
-    ByteRing, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, OPUS, Result, Role, Source, Worker,
+    ByteRing, Codec, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, OPUS, Result, Role, Source, Worker,
     samples_to_time,
 };
 
@@ -108,6 +108,10 @@ impl Source<EncodedFrame> for OggOpusFile {
         let duration = samples_to_time(samples.into(), opus::RATE);
         let (role, layer) = (Role::Start, Layer::default());
         Ok(Next::Item(EncodedFrame { time, duration, codec: OPUS, role, layer, size: None, data }))
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(OPUS)
     }
 }
 

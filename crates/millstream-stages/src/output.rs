@@ -1,7 +1,7 @@
 //! Making and writing a file of media, with errors that say which file, and where in it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use millstream_core::{Error, Result};
@@ -12,12 +12,23 @@ const WRITE_BEHIND: usize = 128 * 1024;
 /// A file that is being written, and how far.
 ///
 /// A file that was there keeps its content until something is written or [`flush`](Output::flush)ed:
-/// a pipeline that cannot be built destroys nothing.
+/// a pipeline that cannot be built destroys nothing. One that cannot be written on, because its disk is
+/// full, is cut back to the whole items in it: what it holds stays readable.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
-    writer: BufWriter<File>,
+    file: File,
+    /// What is not handed to the operating system yet.
+    buffer: Vec<u8>,
     offset: u64,
+    /// How much was handed over.
+    handed: u64,
+    /// Where whole items end that were not handed over.
+    ends: Vec<u64>,
+    /// Where the last whole item ends that was.
+    kept: u64,
+    /// Whether something that was written had to be taken back.
+    cut: bool,
     begun: bool,
     /// Whether it is a file on a disk, and not a pipe or a device: only there can one go back.
     regular: bool,
@@ -40,8 +51,9 @@ impl Output {
         // Not truncated here; see the type.
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(refused)?;
         let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let writer = BufWriter::with_capacity(WRITE_BEHIND, file);
-        Ok(Output { path: path.to_owned(), writer, offset: 0, begun: false, regular })
+        let buffer = Vec::with_capacity(WRITE_BEHIND);
+        let (path, cut, begun) = (path.to_owned(), false, false);
+        Ok(Output { path, file, buffer, offset: 0, handed: 0, ends: Vec::new(), kept: 0, cut, begun, regular })
     }
 
     /// How many bytes were written.
@@ -49,34 +61,78 @@ impl Output {
         self.offset
     }
 
+    /// Whether something that was written had to be taken back, because it could not be written on.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Writes `bytes` behind what was written before.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.begin()?;
-        self.writer.write_all(bytes).map_err(|error| self.fatal("cannot write on").caused_by(error))?;
+        if self.buffer.len() + bytes.len() > WRITE_BEHIND {
+            self.hand_over()?;
+        }
+        if bytes.len() >= WRITE_BEHIND {
+            let written = write_all(&mut self.file, bytes, &mut self.handed);
+            self.check(written)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
         self.offset += bytes.len() as u64;
         Ok(())
     }
 
-    /// Replaces what was written at `offset` by `bytes`. Does nothing in a pipe, where what is
-    /// written is gone.
+    /// Says that an item is whole: a header, a frame.
+    pub(crate) fn end_item(&mut self) {
+        self.ends.push(self.offset);
+    }
+
+    /// Replaces what was written at `offset` by `bytes`, if it is still there. Does nothing in a pipe,
+    /// where what is written is gone.
     pub(crate) fn patch(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         if !self.regular {
             return Ok(());
         }
-        // Seeking flushes what is buffered first.
-        let end = self.offset;
-        let result = self
-            .writer
-            .seek(SeekFrom::Start(offset))
-            .and_then(|_| self.writer.write_all(bytes))
-            .and_then(|()| self.writer.seek(SeekFrom::Start(end)));
+        self.hand_over()?;
+        if offset + bytes.len() as u64 > self.offset {
+            return Ok(());
+        }
+        let result = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(bytes));
+        let result = result.and_then(|()| self.file.seek(SeekFrom::Start(self.offset)));
         result.map(drop).map_err(|error| self.fatal("cannot go back to complete its header").caused_by(error))
     }
 
-    /// Hands everything to the operating system: it survives us.
+    /// Hands everything to the operating system: it survives us. What was written is whole.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.begin()?;
-        self.writer.flush().map_err(|error| self.fatal("cannot write on").caused_by(error))
+        self.end_item();
+        self.hand_over()
+    }
+
+    fn hand_over(&mut self) -> Result<()> {
+        let written = write_all(&mut self.file, &self.buffer, &mut self.handed);
+        self.check(written)?;
+        self.buffer.clear();
+        self.kept = self.ends.last().copied().unwrap_or(self.kept);
+        self.ends.clear();
+        Ok(())
+    }
+
+    /// Cuts the file back to whole items if something could not be written, and says so.
+    fn check(&mut self, written: io::Result<()>) -> Result<()> {
+        let Err(error) = written else { return Ok(()) };
+        let error = self.fatal("cannot write on").caused_by(error);
+        let whole = self.ends.iter().rev().find(|end| **end <= self.handed);
+        self.kept = whole.copied().unwrap_or(self.kept);
+        if self.regular {
+            // Taking away needs no room. Where it fails all the same, what is there is as good as it gets.
+            let cut = self.file.set_len(self.kept).and_then(|()| self.file.seek(SeekFrom::Start(self.kept)));
+            cut.map_or_else(|error| tracing::warn!("{}: cannot be cut back: {error}", self.path.display()), drop);
+        }
+        self.buffer.clear();
+        self.ends.clear();
+        (self.offset, self.handed, self.cut) = (self.kept, self.kept, true);
+        Err(error)
     }
 
     /// An error about this file, at the byte that is written next.
@@ -90,10 +146,35 @@ impl Output {
         }
         self.begun = true;
         if self.regular {
-            let emptied = self.writer.get_ref().set_len(0);
+            let emptied = self.file.set_len(0);
             emptied.map_err(|error| self.fatal("cannot replace what it held").caused_by(error))?;
         }
         Ok(())
+    }
+}
+
+/// Writes all of `bytes`, and adds to `count` what was written, though it be not all.
+fn write_all(file: &mut File, bytes: &[u8], count: &mut u64) -> io::Result<()> {
+    let mut left = bytes;
+    while !left.is_empty() {
+        match file.write(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                *count += written as u64;
+                left = &left[written..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+impl Drop for Output {
+    /// What was written and not [flushed](Output::flush), because its pipeline was given up.
+    fn drop(&mut self) {
+        // Whoever drops it without a flush does not want to know.
+        let _ = self.hand_over();
     }
 }
 
@@ -132,7 +213,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_full_disk_ends_the_pipeline_and_names_the_file() {
+    fn a_full_disk_names_the_file() {
         let mut output = Output::create(Path::new("/dev/full")).unwrap();
         output.write(b"abc").unwrap();
         output.patch(0, b"a").unwrap();

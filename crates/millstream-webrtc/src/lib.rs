@@ -54,17 +54,20 @@ mod engine;
 mod events;
 mod feed;
 mod options;
+mod pace;
 mod peer;
 mod queue;
+mod recent;
 mod reply;
 pub mod sdp;
 mod sender;
 mod statistics;
-mod throttle;
 mod watch;
 
 #[cfg(test)]
 mod fake;
+
+pub use millstream_core::throttle::KEY_FRAME_INTERVAL;
 
 pub use adapt::{Adapt, TOLERABLE};
 pub use audience::{Audience, AudienceSink, Seat};
@@ -79,5 +82,4 @@ pub use peer::Peer;
 pub use reply::{Reply, Responder};
 pub use sender::{Sender, TrackId, TrackOptions};
 pub use statistics::{Reception, SenderStatistics, Statistics, TrackStatistics, TransportStatistics};
-pub use throttle::KEY_FRAME_INTERVAL;
 pub use watch::{Changed, Watch};

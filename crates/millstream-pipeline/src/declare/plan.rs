@@ -8,6 +8,7 @@ use millstream_core::descriptor::{Factory, Place, Weight};
 use super::check::Checked;
 use super::joins::{Flows, Join, Joins};
 use super::link::LinkChoice;
+use crate::faults::OnFailure;
 
 /// A checked pipeline, ready to be built.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct PlannedStage {
     pub blocking: bool,
     /// What builds it, with its options inside.
     pub factory: Factory,
+    /// What ends when it fails.
+    pub on_failure: OnFailure,
     /// Its joined inputs, in the order of its descriptor.
     pub inputs: Vec<PlannedInput>,
     /// Its outputs, in the order of its descriptor. One that gives what an input gets is left out where
@@ -120,6 +123,7 @@ pub(super) fn assemble(
                 .collect(),
             name: stage.name,
             factory: stage.factory?,
+            on_failure: stage.on_failure,
         })
     };
     let mut stages: Vec<_> = stages.into_iter().zip(given).enumerate().map(planned).collect();

@@ -193,6 +193,10 @@ impl Sink<RtpPackets> for End {
         self.server = None;
         finished
     }
+
+    fn takes(&self) -> Option<Codec> {
+        self.sink.takes()
+    }
 }
 
 #[cfg(test)]
