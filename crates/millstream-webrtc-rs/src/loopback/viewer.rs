@@ -88,17 +88,18 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
     type Time = Instant;
 
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Self::Error> {
-        let Some(heard) = &self.heard else { return Ok(self.read.push_back(packet)) };
-        if let Packet::Rtp(packet) = &packet.message.packet {
-            let _ = heard.send(Heard::Came(packet.header.ssrc, packet.header.payload_type));
-        }
-        if let Packet::Rtcp(packets) = &packet.message.packet {
-            for packet in packets {
-                if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
-                    let _ = heard.send(Heard::Report(report.clone()));
-                } else if let Some(description) = packet.as_any().downcast_ref::<SourceDescription>() {
-                    let chunk = &description.chunks[0];
-                    let _ = heard.send(Heard::Cname(chunk.items[0].text.to_vec()));
+        if let Some(heard) = &self.heard {
+            if let Packet::Rtp(packet) = &packet.message.packet {
+                let _ = heard.send(Heard::Came(packet.header.ssrc, packet.header.payload_type));
+            }
+            if let Packet::Rtcp(packets) = &packet.message.packet {
+                for packet in packets {
+                    if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
+                        let _ = heard.send(Heard::Report(report.clone()));
+                    } else if let Some(description) = packet.as_any().downcast_ref::<SourceDescription>() {
+                        let chunk = &description.chunks[0];
+                        let _ = heard.send(Heard::Cname(chunk.items[0].text.to_vec()));
+                    }
                 }
             }
         }
