@@ -130,7 +130,8 @@ fn a_full_disk_ends_its_recording_readable_and_nothing_else() {
         let failure = stage(&output, name)["failure"].clone();
         let failure = failure.as_str().unwrap_or_else(|| panic!("{name} did not fail: {words}"));
         assert!(failure.contains(file) && failure.contains("No space left"), "{failure}");
-        assert!(words.contains(failure), "it is said: {words}");
+        assert!(words.contains(&format!("{failure}; its branch ends")), "it is said at once: {words}");
+        assert!(words.contains(&format!("error: {failure}\n")), "and at the end: {words}");
         assert!(read(reader, &folder.0.join("copies").join(file)) > 0, "{name}: {words}");
     }
     let size = |path: &str| std::fs::metadata(folder.0.join(path)).expect("it was written").len();

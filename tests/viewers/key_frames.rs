@@ -77,6 +77,39 @@ async fn join_in_the_midst(show: &Show) -> f64 {
     first.captured.expect("pictures say when they were captured") - asked
 }
 
+#[test]
+fn who_joins_right_behind_another_gets_the_frames_since_its_key_frame_and_then_all_others() {
+    alone(async {
+        let show = Show::start();
+        let first = Viewer::join(show.address).await.expect("a place");
+        first.keep();
+        assert!(first.sees(|log| !log.seen.is_empty()).await, "it has a picture");
+        for attempt in 1..=ATTEMPTS {
+            // For this one a key frame is made.
+            let ahead = Viewer::join(show.address).await.expect("a place");
+            assert!(ahead.sees(|log| log.frames > 0).await, "it has a picture");
+            let asked = show.utc();
+            let joiner = Viewer::join(show.address).await.expect("a place");
+            joiner.keep();
+            assert!(joiner.sees(|log| log.seen.len() > 30).await, "it has pictures");
+            let seen = joiner.log(|log| log.seen[..30].to_vec());
+            assert!(seen[0].key, "the first frame is one that a decoder can start from");
+            assert_eq!(joiner.log(|log| log.undecodable), 0);
+            let captured = seen[0].captured.expect("pictures say when they were captured");
+            eprintln!("its first picture was captured {:.0} ms before it asked", (asked - captured) * 1e3);
+            if captured < asked {
+                // None is missing among them, and none comes twice.
+                let all = first.log(|log| log.seen.iter().map(|seen| seen.ticks).collect::<Vec<_>>());
+                let ticks: Vec<u32> = seen.iter().map(|seen| seen.ticks).collect();
+                let from = all.iter().position(|one| *one == ticks[0]).expect("the first viewer saw it too");
+                assert_eq!(ticks, all[from..from + 30]);
+                return;
+            }
+            assert!(attempt < ATTEMPTS, "a key frame was made for it; was it slower than half a second?");
+        }
+    });
+}
+
 /// The most key frames that were captured within any second.
 fn most_in_a_second(log: &Log) -> usize {
     let keys: Vec<u32> = log.seen.iter().filter(|seen| seen.key).map(|seen| seen.ticks).collect();

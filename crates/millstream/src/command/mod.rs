@@ -92,8 +92,8 @@ impl Command {
     pub(crate) fn execute(self) -> ExitCode {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
             // The engine's crates warn of much that does not matter to anybody (their own bugs aside);
-            // an error of a stage is printed as the command's last word.
-            EnvFilter::new("warn,rtc=off,webrtc=off,rtc_ice=off,rtc_dtls=off,rtc_mdns=off,millstream_pipeline=off")
+            // an error of a stage is printed when it happens, since others may go on, and at the end again.
+            EnvFilter::new("warn,rtc=off,webrtc=off,rtc_ice=off,rtc_dtls=off,rtc_mdns=off,millstream_pipeline=error")
         });
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::log);
         log.with_ansi(terminal::error_is_coloured()).with_target(false).init();

@@ -42,6 +42,13 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         terminal::say(&serde_json::to_string_pretty(&statistics).unwrap_or_else(|error| error.to_string()));
     }
     terminal::say_error(&status::last_words(&statistics));
+    // One of them is the command's last word.
+    let last = ended.as_ref().err().map(ToString::to_string);
+    for failure in statistics.stages.iter().filter_map(|stage| stage.failure.as_ref()) {
+        if last.as_ref() != Some(failure) {
+            terminal::say_error(&format!("error: {failure}"));
+        }
+    }
     ended.map_err(Failure::Failed)
 }
 
