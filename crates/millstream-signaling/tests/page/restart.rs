@@ -61,7 +61,7 @@ fn a_restart_that_cannot_be_leaves_the_session_as_it_is() {
 fn ten_restarts_a_minute_and_the_session_goes_on() {
     let page = page(&[]);
     let opened = page.offer(OFFER);
-    let session = opened.header("location");
+    let session = &*opened.session();
     for number in 0..10 {
         assert_eq!(ask(&page, session, "*", &format!("name{number}")).status, 200, "restart {number}");
     }
@@ -72,7 +72,7 @@ fn ten_restarts_a_minute_and_the_session_goes_on() {
     assert_eq!(ask(&page, session, "*", "name9").status, 204, "candidates of the session it is in");
     // Another viewer is not held back by it.
     let other = page.offer(OFFER);
-    assert_eq!(ask(&page, other.header("location"), "*", "efgh").status, 200);
+    assert_eq!(ask(&page, &other.session(), "*", "efgh").status, 200);
     assert_eq!(page.ask("DELETE", session, &[], "").status, 200);
 }
 
