@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ivf::{Header, LENGTH_AT, Tick};
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// Ticks in a second: the clock of RTP video (RFC 7741), in which the usual frame rates are whole.
 const RATE: u32 = VP8.clock_rate;
@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file; one that is there is replaced. A relative path starts at the working directory of the process.
+    /// The file, which may be a pipe; one that is there is replaced. `-` for standard output. A relative path starts at
+    /// the working directory of the process.
     pub path: PathBuf,
 }
 
@@ -76,6 +77,7 @@ impl IvfWriter {
 
 impl Sink<EncodedFrame> for IvfWriter {
     fn consume(&mut self, frame: EncodedFrame, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         let Some(mut begun) = self.begun.map_or_else(|| self.begin(&frame, cx), |begun| Ok(Some(begun)))? else {
             return Ok(());
         };
@@ -90,7 +92,8 @@ impl Sink<EncodedFrame> for IvfWriter {
         self.output.write(&frame.data)
     }
 
-    fn finish(&mut self, _: &mut Cx) -> Result<()> {
+    fn finish(&mut self, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         if let Some(Begun { frames, last, .. }) = self.begun {
             // The last frame is taken to last as long as the mean of the others.
             let length = last + last.checked_div(frames - 1).unwrap_or(0);
@@ -104,8 +107,14 @@ impl Sink<EncodedFrame> for IvfWriter {
 
 /// Describes `ivf-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("ivf-writer", "Writes VP8 into an IVF file", Accepts::Only(Format::Encoded(VP8)))
-        .build(|options: Options, _| Ok(Worker::sink(IvfWriter::new(&options)?)))
+    Descriptor::sink("ivf-writer", "Writes VP8 into an IVF file", Accepts::Only(Format::Encoded(VP8))).knowing(
+        |options: &Options| output::known(&options.path),
+        |options: Options, joined| {
+            let writer = IvfWriter::new(&options)?;
+            writer.output.announce(joined);
+            Ok(Worker::sink(writer))
+        },
+    )
 }
 
 #[cfg(test)]

@@ -41,7 +41,9 @@
 
 #![forbid(unsafe_code)]
 
+mod claim;
 mod file;
+mod from_file;
 pub mod gain;
 mod ivf;
 pub mod ivf_file;
@@ -53,6 +55,7 @@ pub mod ogg_opus_file;
 pub mod ogg_opus_writer;
 mod output;
 mod pace;
+mod pipe;
 pub mod scale;
 pub mod tap;
 pub mod test_audio;

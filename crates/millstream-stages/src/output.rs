@@ -1,10 +1,14 @@
 //! Making and writing a file of media, with errors that say which file, and where in it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use millstream_core::{Error, Result};
+use millstream_core::known::{Access, Known, is_standard_output};
+use millstream_core::{Cx, Error, Joined, Result, Run};
+
+use crate::claim::Claim;
+use crate::pipe::Pipe;
 
 /// What is written to the disk at once: about a tenth of a 720p frame.
 const WRITE_BEHIND: usize = 128 * 1024;
@@ -12,19 +16,29 @@ const WRITE_BEHIND: usize = 128 * 1024;
 /// A file that is being written, and how far.
 ///
 /// A file that was there keeps its content until something is written or [`flush`](Output::flush)ed:
-/// a pipeline that cannot be built destroys nothing.
+/// a pipeline that cannot be built destroys nothing. A pipe with a name is opened once somebody reads it,
+/// and is waited for when something is to be written.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
-    writer: BufWriter<File>,
+    /// None while nobody reads the pipe.
+    writer: Option<BufWriter<Pipe>>,
+    claim: Option<Claim>,
+    run: Option<Run>,
     offset: u64,
     begun: bool,
     /// Whether it is a file on a disk, and not a pipe or a device: only there can one go back.
     regular: bool,
 }
 
+/// What is known of a sink that writes to `path`, from its options alone.
+pub(crate) fn known(path: &Path) -> Known {
+    Known::default().writes("path", path)
+}
+
 impl Output {
-    /// Opens `path`, relative to the working directory of the process, and makes it if need be.
+    /// Opens `path`, relative to the working directory of the process, and makes it if need be; `-` is standard
+    /// output, which was opened by somebody else: it is neither emptied nor gone back in.
     pub(crate) fn create(path: &Path) -> Result<Output> {
         let refused = |error| {
             let what = match path.parent() {
@@ -37,11 +51,51 @@ impl Output {
             let looked = if path.is_relative() { format!(" (from {})", place.display()) } else { String::new() };
             Error::config(format!("{what}{looked}")).caused_by(error)
         };
-        // Not truncated here; see the type.
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(refused)?;
-        let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let writer = BufWriter::with_capacity(WRITE_BEHIND, file);
-        Ok(Output { path: path.to_owned(), writer, offset: 0, begun: false, regular })
+        let mut output = Output {
+            path: path.to_owned(),
+            writer: None,
+            claim: None,
+            run: None,
+            offset: 0,
+            begun: false,
+            regular: false,
+        };
+        let Some(file) = open(path).map_err(refused)? else { return Ok(output) };
+        let metadata = file.metadata().map_err(refused)?;
+        output.claim = Some(Claim::new(path, &metadata, Access::Write)?);
+        output.regular = metadata.is_file() && !is_standard_output(path);
+        output.writer = Some(BufWriter::with_capacity(WRITE_BEHIND, Pipe::new(file)));
+        Ok(output)
+    }
+
+    /// Stops waiting for a reader once the run of `cx` ends.
+    pub(crate) fn heed(&mut self, cx: &Cx) {
+        let run = self.run.get_or_insert_with(|| cx.run().clone());
+        if let Some(writer) = &mut self.writer
+            && writer.get_ref().run.is_none()
+        {
+            writer.get_mut().run = Some(run.clone());
+        }
+    }
+
+    /// Tells whoever runs it when it waits for another program.
+    pub(crate) fn announce(&self, joined: &mut Joined<'_>) {
+        if self.writer.is_none() {
+            joined.notice(format!("writes {}, and waits until somebody reads there", self.path.display()));
+        }
+    }
+
+    /// Whether something can be written without waiting for a reader.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        if self.writer.is_none() {
+            self.reopen();
+        }
+        self.writer.as_ref().is_some_and(|writer| writer.get_ref().has_room())
+    }
+
+    /// Whether somebody was there to write to.
+    pub(crate) fn is_open(&self) -> bool {
+        self.writer.is_some()
     }
 
     /// How many bytes were written.
@@ -51,8 +105,8 @@ impl Output {
 
     /// Writes `bytes` behind what was written before.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.begin()?;
-        self.writer.write_all(bytes).map_err(|error| self.fatal("cannot write on").caused_by(error))?;
+        let written = self.begin()?.write_all(bytes);
+        written.map_err(|error| self.fatal("cannot write on").caused_by(error))?;
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -65,18 +119,20 @@ impl Output {
         }
         // Seeking flushes what is buffered first.
         let end = self.offset;
-        let result = self
-            .writer
-            .seek(SeekFrom::Start(offset))
-            .and_then(|_| self.writer.write_all(bytes))
-            .and_then(|()| self.writer.seek(SeekFrom::Start(end)));
+        let writer = self.begin()?;
+        let flushed = writer.flush();
+        let file = &mut writer.get_mut().file;
+        let result = flushed
+            .and_then(|()| file.seek(SeekFrom::Start(offset)))
+            .and_then(|_| file.write_all(bytes))
+            .and_then(|()| file.seek(SeekFrom::Start(end)));
         result.map(drop).map_err(|error| self.fatal("cannot go back to complete its header").caused_by(error))
     }
 
     /// Hands everything to the operating system: it survives us.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.begin()?;
-        self.writer.flush().map_err(|error| self.fatal("cannot write on").caused_by(error))
+        let flushed = self.begin()?.flush();
+        flushed.map_err(|error| self.fatal("cannot write on").caused_by(error))
     }
 
     /// An error about this file, at the byte that is written next.
@@ -84,18 +140,73 @@ impl Output {
         Error::fatal(format!("{}: {what} (at byte {})", self.path.display(), self.offset))
     }
 
-    fn begin(&mut self) -> Result<()> {
-        if self.begun {
-            return Ok(());
+    /// What writes, once somebody reads; a file is emptied first.
+    fn begin(&mut self) -> Result<&mut BufWriter<Pipe>> {
+        while self.writer.is_none() && !self.reopen() {
+            if self.run.as_ref().is_some_and(Run::is_stopping) {
+                return Err(self.fatal("nobody has read it"));
+            }
+            wait();
         }
-        self.begun = true;
-        if self.regular {
-            let emptied = self.writer.get_ref().set_len(0);
+        if !std::mem::replace(&mut self.begun, true)
+            && self.regular
+            && let Some(writer) = &self.writer
+        {
+            self.claim.iter_mut().for_each(Claim::begin);
+            let emptied = writer.get_ref().file.set_len(0);
             emptied.map_err(|error| self.fatal("cannot replace what it held").caused_by(error))?;
         }
-        Ok(())
+        Ok(self.writer.as_mut().expect("it was opened just now, or before"))
+    }
+
+    /// Opens a pipe if somebody reads it now.
+    fn reopen(&mut self) -> bool {
+        if let Ok(Some(file)) = open(&self.path) {
+            let pipe = Pipe { run: self.run.clone(), ..Pipe::new(file) };
+            self.writer = Some(BufWriter::with_capacity(WRITE_BEHIND, pipe));
+        }
+        self.writer.is_some()
     }
 }
+
+/// None if it is a pipe that nobody reads.
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<Option<File>> {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+    if is_standard_output(path) {
+        return io::stdout().as_fd().try_clone_to_owned().map(|file| Some(File::from(file)));
+    }
+    // Not truncated here; see the type. A pipe without a reader would be waited for.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).custom_flags(nonblocking);
+    match options.open(path) {
+        Err(error)
+            if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
+                && std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) =>
+        {
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<Option<File>> {
+    if is_standard_output(path) {
+        return Err(io::Error::other("standard output can be written on Unix only"));
+    }
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).map(Some)
+}
+
+#[cfg(unix)]
+fn wait() {
+    crate::pipe::wait_a_look();
+}
+
+#[cfg(not(unix))]
+fn wait() {}
 
 #[cfg(test)]
 mod tests {
@@ -128,6 +239,37 @@ mod tests {
         let folder = std::env::temp_dir();
         let words = Output::create(&folder).unwrap_err().to_string();
         assert!(words.starts_with(&format!("cannot write {}: ", folder.display())), "{words}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_that_is_read_is_not_written_however_it_is_called() {
+        use crate::file::Input;
+        let file = Scratch::new(b"an input");
+        let (link, hard) = (file.0.with_extension("link"), file.0.with_extension("hard"));
+        std::os::unix::fs::symlink(&file.0, &link).unwrap();
+        std::fs::hard_link(&file.0, &hard).unwrap();
+        let input = Input::open(&file.0).unwrap();
+        for path in [&file.0, &link, &hard] {
+            let error = Output::create(path).unwrap_err();
+            assert_eq!(error.kind(), Kind::Config);
+            assert!(error.to_string().contains("another stage reads this file"), "{error}");
+        }
+        drop(input);
+        let mut output = Output::create(&link).unwrap();
+        for path in [&file.0, &link, &hard] {
+            assert!(Output::create(path).unwrap_err().to_string().contains("another stage writes this file"));
+            assert!(Input::open(path).unwrap_err().to_string().contains("another stage writes this file"));
+        }
+        assert_eq!(std::fs::read(&file.0).unwrap(), b"an input");
+        output.write(b"new").unwrap();
+        // What is being written may be looked at.
+        Input::open(&hard).unwrap();
+        drop(output);
+        Output::create(&file.0).unwrap();
+        for path in [link, hard] {
+            std::fs::remove_file(path).unwrap();
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One stage by itself: its type, its options, its keys. How it is joined is checked elsewhere.
 
 use millstream_core::descriptor::{Descriptor, Factory};
+use millstream_core::known::{FileUse, SoundGiven};
 use millstream_core::options::{Problem, Table, Value};
 use millstream_core::{Registry, descriptor::Input};
 
@@ -17,6 +18,10 @@ pub(super) struct Checked<'r> {
     pub(super) descriptor: Option<&'r Descriptor>,
     /// What builds it, if its options are right.
     pub(super) factory: Option<Factory>,
+    /// The files that it uses, and where each is named.
+    pub(super) files: Vec<(FileUse, Place)>,
+    /// What is known of the sound that it gives.
+    pub(super) sound: SoundGiven,
     /// The input that each value is for.
     pub(super) inputs: Vec<(usize, Node)>,
     /// Keys that the type does not know, with values that may have been meant as inputs. Reported.
@@ -26,7 +31,16 @@ pub(super) struct Checked<'r> {
 /// Checks `stage` against what its type says of itself.
 pub(super) fn check<'r>(stage: Stage, registry: &'r Registry, report: &mut Report) -> Checked<'r> {
     let Stage { name, header, mut entries, broken } = stage;
-    let mut checked = Checked { name, header, descriptor: None, factory: None, inputs: Vec::new(), strays: Vec::new() };
+    let mut checked = Checked {
+        name,
+        header,
+        descriptor: None,
+        factory: None,
+        files: Vec::new(),
+        sound: SoundGiven::default(),
+        inputs: Vec::new(),
+        strays: Vec::new(),
+    };
     if !broken {
         checked.descriptor = take_type(&checked.name, header, &mut entries, registry, report);
     }
@@ -108,8 +122,12 @@ fn read_options(
     report: &mut Report,
 ) {
     let table: Table = options.iter().filter_map(|entry| Some((entry.key.clone(), entry.node.value()?))).collect();
-    let mut problems = match descriptor.read(table) {
+    let mut problems = match descriptor.read(table.clone()) {
         Ok(factory) => {
+            let known = descriptor.known(table);
+            let place = |key| entry_of(&options, key).map_or(checked.header, |entry| entry.node.place);
+            checked.files = known.files.into_iter().map(|file| (file.clone(), place(file.key))).collect();
+            checked.sound = known.sound;
             checked.factory = Some(factory);
             Vec::new()
         }

@@ -1,8 +1,9 @@
 //! Reads a declared pipeline: a TOML file becomes a [`Plan`] that is right, or everything that is wrong
 //! with it is said at once.
 //!
-//! Nothing is built or opened here, and no file is read: the text comes from the caller, what stages
-//! exist from a [`Registry`], and what is checked is what their descriptors say.
+//! Nothing is built or opened here: the text comes from the caller, what stages exist from a
+//! [`Registry`], and what is checked is what their descriptors say. Of the files that stages use, the
+//! operating system is asked which are the same, and a stage type may look at the header of one.
 //!
 //! ```toml
 //! name = "webcam"
@@ -33,6 +34,8 @@ use millstream_core::Registry;
 mod check;
 mod diagnostic;
 mod document;
+mod files;
+mod identity;
 mod joins;
 mod link;
 mod names;
@@ -65,6 +68,7 @@ pub fn read(text: &str, file: &str, overrides: &[Override], registry: &Registry)
         change.apply(&mut declared.stages, &mut report);
     }
     let stages: Vec<_> = declared.stages.into_iter().map(|stage| check::check(stage, registry, &mut report)).collect();
+    files::check(file, &stages, &mut report);
     let joins = Joins::resolve(&stages, &mut report);
     let order = order::order(&stages, &joins.all, &mut report);
     let flows = joins.flows(&stages, &order);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use millstream_core::Format;
 use millstream_core::descriptor::{Factory, Place, Weight};
+use millstream_core::known::{Access, FileUse, is_standard_output};
 
 use super::check::Checked;
 use super::joins::{Flows, Join, Joins};
@@ -31,6 +32,8 @@ pub struct PlannedStage {
     pub weight: Weight,
     /// Whether it blocks in a driver.
     pub blocking: bool,
+    /// The files that it uses.
+    pub files: Vec<FileUse>,
     /// What builds it, with its options inside.
     pub factory: Factory,
     /// Its joined inputs, in the order of its descriptor.
@@ -38,6 +41,15 @@ pub struct PlannedStage {
     /// Its outputs, in the order of its descriptor. One that gives what an input gets is left out where
     /// nothing is joined to that.
     pub outputs: Vec<PlannedOutput>,
+}
+
+impl Plan {
+    /// The stage that writes to standard output, where nobody else may.
+    pub fn writes_to_standard_output(&self) -> Option<&str> {
+        let writes = |file: &FileUse| file.access == Access::Write && is_standard_output(&file.path);
+        let stage = self.stages.iter().find(|stage| stage.files.iter().any(writes));
+        stage.map(|stage| stage.name.as_str())
+    }
 }
 
 impl fmt::Debug for PlannedStage {
@@ -118,6 +130,7 @@ pub(super) fn assemble(
                     Some(PlannedOutput { name: output.name, format: (*format)?, used: *used })
                 })
                 .collect(),
+            files: stage.files.into_iter().map(|(file, _)| file).collect(),
             name: stage.name,
             factory: stage.factory?,
         })

@@ -32,13 +32,15 @@ pub(super) struct Fault {
     message: String,
     label: String,
     help: Vec<String>,
+    /// Another place that has to do with it, and what it is.
+    also: Option<(Place, String)>,
     absence: bool,
 }
 
 impl Fault {
     /// What is wrong at `place`.
     pub(super) fn at(place: Place, message: impl Into<String>) -> Fault {
-        Fault { place, message: message.into(), label: String::new(), help: Vec::new(), absence: false }
+        Fault { place, message: message.into(), label: String::new(), help: Vec::new(), also: None, absence: false }
     }
 
     /// Says `label` beside the underlined text.
@@ -58,6 +60,12 @@ impl Fault {
     /// Says what to do next.
     pub(super) fn help(mut self, help: impl Into<String>) -> Fault {
         self.help.push(help.into());
+        self
+    }
+
+    /// Shows another place that has to do with it.
+    pub(super) fn also(mut self, place: Place, label: impl Into<String>) -> Fault {
+        self.also = Some((place, label.into()));
         self
     }
 
@@ -121,7 +129,15 @@ impl Report {
         let diagnostic = |fault: Fault| {
             let (origin, text) = &sources[fault.place.source];
             let span = fault.place.start..fault.place.end;
-            Diagnostic::new(origin, text, span, &fault.message).with_label(&fault.label).with_help(&fault.help)
+            let told = Diagnostic::new(origin, text, span, &fault.message);
+            let told = told.with_label(&fault.label).with_help(&fault.help);
+            match &fault.also {
+                Some((place, label)) => {
+                    let (origin, text) = &sources[place.source];
+                    told.with_other(origin, text, place.start..place.end, label)
+                }
+                None => told,
+            }
         };
         let more = all.len().saturating_sub(SHOWN);
         Err(Diagnostics::new(all.into_iter().take(SHOWN).map(diagnostic).collect(), more))

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{Diagnostics, Override, Plan, read};
 
 mod bad;
+mod files;
 mod good;
 mod mutations;
 mod set;
