@@ -24,6 +24,7 @@ pub struct Diagnostic {
     text: Arc<str>,
     span: Range<usize>,
     other: Option<Other>,
+    is_note: bool,
 }
 
 /// Another place that has to do with a mistake.
@@ -53,6 +54,7 @@ impl Diagnostic {
             text: Arc::clone(text),
             span: start..end,
             other: None,
+            is_note: false,
         }
     }
 
@@ -72,6 +74,11 @@ impl Diagnostic {
         self
     }
 
+    /// The same, as something that is no mistake.
+    pub(super) fn as_note(self) -> Diagnostic {
+        Diagnostic { is_note: true, ..self }
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         let underlined = AnnotationKind::Primary.span(self.span.clone());
         let underlined = match self.label.as_str() {
@@ -83,7 +90,8 @@ impl Diagnostic {
             let annotation = AnnotationKind::Context.span(other.span.clone()).label(other.label.as_str());
             (other, annotation)
         });
-        let group = Level::ERROR.primary_title(self.message.as_str());
+        let level = if self.is_note { Level::NOTE } else { Level::ERROR };
+        let group = level.primary_title(self.message.as_str());
         let group = match other {
             Some((other, annotation)) if Arc::ptr_eq(&other.text, &self.text) => {
                 group.element(snippet.annotation(annotation))

@@ -31,6 +31,7 @@
 
 use millstream_core::Registry;
 
+mod adapt;
 mod check;
 mod diagnostic;
 mod document;
@@ -50,7 +51,7 @@ mod unjoined;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use link::LinkChoice;
 pub use overrides::{Override, value};
-pub use plan::{Plan, PlannedInput, PlannedOutput, PlannedStage};
+pub use plan::{Note, Plan, PlannedInput, PlannedOutput, PlannedStage};
 
 use joins::Joins;
 use report::Report;
@@ -69,14 +70,20 @@ pub fn read(text: &str, file: &str, overrides: &[Override], registry: &Registry)
     }
     let stages: Vec<_> = declared.stages.into_iter().map(|stage| check::check(stage, registry, &mut report)).collect();
     files::check(file, &stages, &mut report);
-    let joins = Joins::resolve(&stages, &mut report);
+    let mut stages = stages;
+    let mut joins = Joins::resolve(&stages, &mut report);
     let order = order::order(&stages, &joins.all, &mut report);
     let flows = joins.flows(&stages, &order);
     joins.check_kinds(&stages, &flows, registry, &mut report);
     unjoined::check(&stages, &joins, &flows, &mut report);
     joins.check_known(&stages, &flows, &mut report);
-    report.finish()?;
-    Ok(plan::assemble(declared.name, stages, joins, &order, &flows))
+    if !report.is_clean() {
+        return Err(report.finish());
+    }
+    adapt::adapt(&mut stages, &mut joins, &order, registry, &mut report);
+    let order = order::order(&stages, &joins.all, &mut report);
+    let flows = joins.flows(&stages, &order);
+    Ok(plan::assemble(declared.name, stages, joins, &order, &flows, report.notes()))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use millstream_core::descriptor::{Factory, Place, Weight};
 use millstream_core::known::{Access, FileUse, is_standard_output};
 
 use super::check::Checked;
+use super::diagnostic::Diagnostic;
 use super::joins::{Flows, Join, Joins};
 use super::link::LinkChoice;
 
@@ -18,6 +19,17 @@ pub struct Plan {
     /// Producers before consumers, otherwise in the order of declaration. Only a bundle that is fed from
     /// what it gives itself stands before those that feed it.
     pub stages: Vec<PlannedStage>,
+    /// What a person wants to know, though nothing is wrong.
+    pub notes: Vec<Note>,
+}
+
+/// What a person wants to know of a declared stage.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// The stage.
+    pub stage: String,
+    /// What it is, at its place.
+    pub told: Diagnostic,
 }
 
 /// One stage of a [`Plan`].
@@ -95,6 +107,7 @@ pub(super) fn assemble(
     joins: Joins,
     order: &[usize],
     flows: &Flows,
+    notes: Vec<Note>,
 ) -> Plan {
     let mut position = vec![0; stages.len()];
     for (at, index) in order.iter().enumerate() {
@@ -137,5 +150,5 @@ pub(super) fn assemble(
     };
     let mut stages: Vec<_> = stages.into_iter().zip(given).enumerate().map(planned).collect();
     let stages = order.iter().filter_map(|index| stages[*index].take()).collect();
-    Plan { name, stages }
+    Plan { name, stages, notes }
 }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Diagnostics, Override, Plan, read};
 
+mod adapt;
 mod bad;
 mod files;
 mod good;
