@@ -4,5 +4,6 @@
 mod bad_input;
 mod declared;
 mod examples;
+mod files;
 mod same_bytes;
 mod tables;
