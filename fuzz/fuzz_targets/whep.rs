@@ -25,7 +25,8 @@ fuzz_target!(|data: &[u8]| {
             let header =
                 |name: &str| response.headers().get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()));
             if let Some(location) = header("location") {
-                (session, tag) = (location, header("etag").expect("a session has a tag"));
+                // It is relative to the endpoint.
+                (session, tag) = (format!("/{location}"), header("etag").expect("a session has a tag"));
             }
             let status = response.status().as_u16();
             let problem = header("content-type").as_deref() == Some("application/problem+json");

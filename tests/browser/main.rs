@@ -6,5 +6,6 @@ mod chromium;
 mod clip;
 mod demo;
 mod page;
+mod proxy;
 mod server;
 mod viewers;

@@ -257,13 +257,13 @@ impl Viewer {
     }
 
     /// Waits until the page is in `state`.
-    async fn state(&self, state: &str) {
+    pub(crate) async fn state(&self, state: &str) {
         let is: bool = self.value(&format!("probe.until(() => millstream.state === '{state}', 60000)")).await;
         assert!(is, "not {state} after 60 s: {}", self.value::<String>("probe.report()").await);
     }
 
     /// Waits until `script`, a promise of truth, holds.
-    async fn until(&self, script: &str) {
+    pub(crate) async fn until(&self, script: &str) {
         let holds: bool = self.value(script).await;
         assert!(holds, "{script} does not come true: {}", self.value::<String>("probe.report()").await);
     }

@@ -2,8 +2,11 @@
 //! that the tables of the documentation are what was measured.
 
 mod bad_input;
+mod codecs;
 mod declared;
 mod examples;
 mod files;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod same_bytes;
 mod tables;

@@ -11,6 +11,7 @@ mod chromium;
 mod coming_and_going;
 mod key_frames;
 mod native;
+mod offers;
 mod processes;
 mod show;
 mod skew;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millstream_core::{
-    AudioFrame, Control, Cx, EncodedFrame, Error, Out, Pool, Result, Stage, Timestamp, samples_to_time,
+    AudioFrame, Codec, Control, Cx, EncodedFrame, Error, Out, Pool, Result, Stage, Timestamp, samples_to_time,
 };
 
 use crate::RATE;
@@ -36,9 +36,7 @@ impl Decoder {
 
 impl Stage<EncodedFrame, AudioFrame> for Decoder {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<AudioFrame>) -> Result<()> {
-        if frame.codec != self.law.codec() {
-            return Err(Error::bad_item(format!("a frame of {} where {} is decoded", frame.codec, self.law.codec())));
-        }
+        frame.require(self.law.codec())?;
         if frame.data.is_empty() {
             return Err(Error::bad_item("a G.711 frame without a byte: its encoder pushed what it dropped"));
         }
@@ -56,5 +54,9 @@ impl Stage<EncodedFrame, AudioFrame> for Decoder {
 
     fn control(&mut self, wish: Control, _: &mut Cx) -> Option<Control> {
         Some(wish)
+    }
+
+    fn takes(&self) -> Option<Codec> {
+        Some(self.law.codec())
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millstream_core::{
-    AudioFrame, ByteRing, Control, Cx, EncodedFrame, Error, Framer, Layer, Out, Result, Role, Stage, Timestamp,
+    AudioFrame, ByteRing, Codec, Control, Cx, EncodedFrame, Error, Framer, Layer, Out, Result, Role, Stage, Timestamp,
 };
 
 use crate::RATE;
@@ -104,6 +104,10 @@ impl Stage<AudioFrame, EncodedFrame> for Encoder {
             Control::KeyFrame(_) => None,
             other => Some(other),
         }
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(self.law.codec())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use millstream_core::sequencer::{Seed, Sequencer};
 use millstream_core::{
-    ByteRing, EncodedFrame, Error, Out, Pool, Result, RtpHeader, RtpPackets, Stage, Timestamp, samples_to_time,
+    ByteRing, Codec, EncodedFrame, Error, Out, Pool, Result, RtpHeader, RtpPackets, Stage, Timestamp, samples_to_time,
 };
 
 use crate::RATE;
@@ -54,6 +54,7 @@ impl Packetizer {
 
 impl Stage<EncodedFrame, RtpPackets> for Packetizer {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<RtpPackets>) -> Result<()> {
+        frame.require(self.law.codec())?;
         let bytes = frame.data.len();
         if bytes == 0 {
             return Err(Error::bad_item("a G.711 frame without a byte: its encoder pushed what it dropped"));
@@ -81,5 +82,13 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
         let EncodedFrame { time, role, layer, .. } = frame;
         out.push(RtpPackets { time, codec: self.law.codec(), role, layer, headers, data });
         Ok(())
+    }
+
+    fn takes(&self) -> Option<Codec> {
+        Some(self.law.codec())
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(self.law.codec())
     }
 }

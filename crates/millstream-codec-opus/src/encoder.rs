@@ -3,7 +3,8 @@
 use bytes::BytesMut;
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    AudioFrame, ByteRing, Control, Cx, EncodedFrame, Error, Framer, Layer, OPUS, Out, Result, Role, Stage, Timestamp,
+    AudioFrame, ByteRing, Codec, Control, Cx, EncodedFrame, Error, Framer, Layer, OPUS, Out, Result, Role, Stage,
+    Timestamp,
 };
 
 use crate::options::{Options, Rate};
@@ -139,6 +140,10 @@ impl Stage<AudioFrame, EncodedFrame> for Encoder {
         // A wish cannot fail a stage. libopus takes every rate and loss that gets here, so nothing is lost.
         set.ok();
         None
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(OPUS)
     }
 }
 

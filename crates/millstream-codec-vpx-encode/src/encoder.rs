@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream_core::descriptor::Gives;
 use millstream_core::{
-    Accepts, Control, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Out, Registry, Result, Role, Stage,
+    Accepts, Codec, Control, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Out, Registry, Result, Role, Stage,
     Timestamp, VP8, VideoFrame, Worker as Built,
 };
 use millstream_pixels::Converter;
@@ -102,5 +102,9 @@ impl Stage<VideoFrame, EncodedFrame> for Encoder {
             other => return Some(other),
         }
         None
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(VP8)
     }
 }

@@ -2,7 +2,7 @@
 
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    ByteRing, Control, Cx, EncodedFrame, Error, Layer, Out, Result, Role, Stage, Timestamp, VP8, VideoFrame,
+    ByteRing, Codec, Control, Cx, EncodedFrame, Error, Layer, Out, Result, Role, Stage, Timestamp, VP8, VideoFrame,
 };
 use millstream_pixels::Converter;
 
@@ -142,5 +142,9 @@ impl Stage<VideoFrame, EncodedFrame> for Encoder {
             other => return Some(other),
         }
         None
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(VP8)
     }
 }

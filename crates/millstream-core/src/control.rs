@@ -58,6 +58,26 @@ pub enum Control {
     Pause(bool),
 }
 
+impl Control {
+    /// The wish that takes one of this kind back: no limit, no loss, no pause. A key frame that came
+    /// cannot be taken back.
+    pub fn taken_back(self) -> Option<Control> {
+        Some(match self {
+            Control::KeyFrame(_) => return None,
+            Control::Bitrate(_) => Control::Bitrate(Bitrate::MAX),
+            Control::MaxSize(..) => Control::MaxSize(u32::MAX, u32::MAX),
+            Control::MaxFrameRate(_) => Control::MaxFrameRate(FrameRate::MAX),
+            Control::Loss(_) => Control::Loss(0.0),
+            Control::Pause(_) => Control::Pause(false),
+        })
+    }
+
+    /// Whether `other` is a wish of the same kind.
+    pub fn is_like(self, other: Control) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+}
+
 /// The newest wish of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Wishes {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
-use crate::control::{Control, Upstream};
+use crate::control::{Control, Upstream, Wishes};
 use crate::input::InputId;
 use crate::time::{Clock, Timestamp, Utc};
 
@@ -19,6 +19,8 @@ pub struct Cx {
     upstream: Upstream,
     run: Run,
     inputs: Vec<InputWay>,
+    /// What was asked of all inputs and holds for those that join later.
+    standing: Wishes,
 }
 
 /// The way to one of several inputs.
@@ -40,7 +42,7 @@ impl Cx {
     /// What a runner makes for each stage: `waker` leads back to it, `upstream` to whoever feeds it,
     /// and all stages of a pipeline share one `run`.
     pub fn new(clock: Clock, waker: Waker, upstream: Upstream, run: Run) -> Cx {
-        Cx { clock, alarm: None, waker, upstream, run, inputs: Vec::new() }
+        Cx { clock, alarm: None, waker, upstream, run, inputs: Vec::new(), standing: Wishes::default() }
     }
 
     /// The time now, read from the pipeline's clock when called.
@@ -70,7 +72,8 @@ impl Cx {
         &self.waker
     }
 
-    /// Asks for `wish` upstream; where there are several inputs, of all of them.
+    /// Asks for `wish` upstream; where there are several inputs, of all of them. What is no key frame is
+    /// asked of those that join later too.
     pub fn ask(&self, wish: Control) {
         self.upstream.ask(wish);
     }
@@ -115,8 +118,10 @@ impl Cx {
         self.inputs.iter().any(|way| way.input == input && way.held)
     }
 
-    /// Notes that one of several inputs is there; `upstream` leads to it. For runners and tests.
+    /// Notes that one of several inputs is there; `upstream` leads to it, and what all inputs were asked
+    /// for is asked of it. For runners and tests.
     pub fn join_input(&mut self, input: InputId, upstream: Upstream) {
+        self.standing.iter().for_each(|wish| upstream.ask(wish));
         self.inputs.push(InputWay { input, upstream, held: false });
     }
 
@@ -126,9 +131,12 @@ impl Cx {
     }
 
     /// Hands what was asked of all inputs on to each. For runners of stages with several.
-    pub fn pass_on_wishes(&self) {
+    pub fn pass_on_wishes(&mut self) {
         let Some(wishes) = self.upstream.take() else { return };
         for wish in wishes.iter() {
+            if !matches!(wish, Control::KeyFrame(_)) {
+                self.standing.note(wish);
+            }
             for way in &self.inputs {
                 way.upstream.ask(wish);
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::item::{Layer, Role};
 use crate::time::Timestamp;
@@ -25,4 +26,18 @@ pub struct EncodedFrame {
     pub size: Option<(u32, u32)>,
     /// The bitstream, without any container.
     pub data: Bytes,
+}
+
+impl EncodedFrame {
+    /// Refuses a frame that is not of `codec`: what a stage does that takes one codec only, since not
+    /// every join is known before it runs.
+    ///
+    /// # Errors
+    /// A bad item that names both codecs.
+    pub fn require(&self, codec: Codec) -> Result<()> {
+        if self.codec == codec {
+            return Ok(());
+        }
+        Err(Error::bad_item(format!("a frame of {}, where {codec} is taken; join what gives {codec}", self.codec)))
+    }
 }

@@ -13,11 +13,12 @@ pub enum Kind {
     BadItem,
     /// The stage was asked for something it cannot do. Reported before anything starts.
     Config,
-    /// What the stage stands on is gone (unplugged, hung up, ended early) and may come back.
+    /// What the stage stands on is gone (unplugged, hung up, ended early) and may come back. A source is
+    /// asked again later; of other stages the branch of the pipeline ends.
     Lost,
-    /// The stage panicked. Its pipeline ends.
+    /// The stage panicked. Its branch of the pipeline ends.
     Panic,
-    /// The stage cannot go on. Its pipeline ends.
+    /// The stage cannot go on. Its branch of the pipeline ends.
     Fatal,
 }
 

@@ -65,6 +65,7 @@ mod pool;
 mod registry;
 pub mod sequencer;
 mod stage;
+pub mod throttle;
 mod time;
 pub mod units;
 mod video;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::item::{Layer, Role};
 use crate::pool::Buffer;
@@ -42,6 +43,17 @@ pub struct RtpPackets {
 }
 
 impl RtpPackets {
+    /// Refuses packets that are not of `codec`; see [`EncodedFrame::require`](crate::EncodedFrame::require).
+    ///
+    /// # Errors
+    /// A bad item that names both codecs.
+    pub fn require(&self, codec: Codec) -> Result<()> {
+        if self.codec == codec {
+            return Ok(());
+        }
+        Err(Error::bad_item(format!("packets of {}, where {codec} is taken; join what gives {codec}", self.codec)))
+    }
+
     /// The packets, in order: header and payload. Nothing is copied.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (RtpHeader, Bytes)> + '_ {
         self.headers.iter().map(|header| (*header, self.data.slice(header.start as usize..header.end as usize)))

@@ -3,6 +3,7 @@
 use crate::control::Control;
 use crate::cx::{Cx, Out};
 use crate::error::Result;
+use crate::format::Codec;
 use crate::time::Timestamp;
 
 /// `Send` on native targets, nothing on wasm32, where a page has one thread and the browser's
@@ -44,6 +45,12 @@ pub trait Source<T>: MaybeSend {
     fn control(&mut self, wish: Control, cx: &mut Cx) {
         let _ = (wish, cx);
     }
+
+    /// The codec of what it gives, if it is always the same: joined to what takes another, a pipeline is
+    /// refused before it runs.
+    fn gives(&self) -> Option<Codec> {
+        None
+    }
 }
 
 /// What makes items from items: an encoder, a packetizer, a scaler.
@@ -68,6 +75,17 @@ pub trait Stage<I, O>: MaybeSend {
         let _ = cx;
         Some(wish)
     }
+
+    /// The only codec that it takes, if there is one: joined to what gives another, a pipeline is refused
+    /// before it runs.
+    fn takes(&self) -> Option<Codec> {
+        None
+    }
+
+    /// The codec of what it gives, if it is always the same.
+    fn gives(&self) -> Option<Codec> {
+        None
+    }
 }
 
 /// Where items end: a page, a file, the program.
@@ -81,10 +99,17 @@ pub trait Sink<T>: MaybeSend {
         Ok(())
     }
 
-    /// The input has ended: write what is still inside.
+    /// The input has ended, or the sink failed (but for a panic): write what is still inside. It is not
+    /// called afterwards.
     fn finish(&mut self, cx: &mut Cx) -> Result<()> {
         let _ = cx;
         Ok(())
+    }
+
+    /// The only codec that it takes, if there is one: joined to what gives another, a pipeline is refused
+    /// before it runs.
+    fn takes(&self) -> Option<Codec> {
+        None
     }
 }
 
@@ -96,6 +121,9 @@ impl<T> Source<T> for Box<dyn Source<T>> {
     }
     fn control(&mut self, wish: Control, cx: &mut Cx) {
         (**self).control(wish, cx);
+    }
+    fn gives(&self) -> Option<Codec> {
+        (**self).gives()
     }
 }
 
@@ -112,6 +140,12 @@ impl<I, O> Stage<I, O> for Box<dyn Stage<I, O>> {
     fn control(&mut self, wish: Control, cx: &mut Cx) -> Option<Control> {
         (**self).control(wish, cx)
     }
+    fn takes(&self) -> Option<Codec> {
+        (**self).takes()
+    }
+    fn gives(&self) -> Option<Codec> {
+        (**self).gives()
+    }
 }
 
 impl<T> Sink<T> for Box<dyn Sink<T>> {
@@ -123,6 +157,9 @@ impl<T> Sink<T> for Box<dyn Sink<T>> {
     }
     fn finish(&mut self, cx: &mut Cx) -> Result<()> {
         (**self).finish(cx)
+    }
+    fn takes(&self) -> Option<Codec> {
+        (**self).takes()
     }
 }
 

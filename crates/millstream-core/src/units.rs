@@ -103,6 +103,8 @@ fn with_unit(f: &mut fmt::Formatter<'_>, value: f64, units: &[(f64, &str)]) -> f
 pub struct Bitrate(u64);
 
 impl Bitrate {
+    /// 100 Gbit/s, more than anything here: no limit.
+    pub const MAX: Bitrate = Bitrate(100_000_000_000);
     /// `bps` bits per second; 0 counts as 1.
     pub const fn from_bps(bps: u64) -> Bitrate {
         Bitrate(if bps == 0 { 1 } else { bps })
@@ -198,6 +200,8 @@ impl FrameRate {
         }
         Some(FrameRate { numerator, denominator })
     }
+    /// 1000 pictures per second.
+    pub const MAX: FrameRate = FrameRate { numerator: 1000, denominator: 1 };
     /// 30 pictures per second.
     pub const THIRTY: FrameRate = FrameRate { numerator: 30, denominator: 1 };
     /// Above the line.

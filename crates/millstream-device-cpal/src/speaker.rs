@@ -160,7 +160,7 @@ impl Sink<AudioFrame> for Speaker {
         let there = self.render.as_mut().filter(|_| lost.is_none());
         let Some((render, counts)) = there else {
             tally.dropped.fetch_add(block.duration().as_micros() as u64, Ordering::Relaxed);
-            // A sink's `Error::lost` would end the pipeline; a block that is refused is counted, and its words are said.
+            // A sink's `Error::lost` would end its branch; a block that is refused is counted, and its words are said.
             let said = |why| Error::bad_item(format!("lost the {why}; sound is dropped until it is back"));
             return lost.map_or(Ok(()), |why| Err(said(why)));
         };

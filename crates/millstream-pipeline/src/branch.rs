@@ -63,7 +63,8 @@ impl Branch {
     /// For the threads runner; the stepped one has [`Stepped::remove`](crate::Stepped::remove).
     ///
     /// # Errors
-    /// If a stage of it does not even return then; it is left behind and named.
+    /// If a stage of it does not even return then; it is left behind and named. Otherwise what a stage of
+    /// it failed with while it ran, of several the one declared first.
     pub fn remove(self, patience: Duration) -> Result<()> {
         self.detach();
         if !self.shared.wait_until(patience, || self.is_gone()) {
@@ -77,7 +78,12 @@ impl Branch {
             }
         }
         self.forget();
-        Ok(())
+        self.failure().map_or(Ok(()), Err)
+    }
+
+    /// What a stage of it failed with, of several the one declared first; the pipeline does not say it any more.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.shared.faults.take_first_of(self.part)
     }
 
     /// Whether `task` is of this part.

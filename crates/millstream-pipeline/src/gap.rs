@@ -11,6 +11,8 @@ const SPATIAL: usize = 8;
 pub(crate) struct Gap {
     /// For each spatial layer the lowest temporal one that is closed.
     closed: [u16; SPATIAL],
+    /// The highest spatial layer that was seen: nobody misses those above it.
+    top: usize,
 }
 
 /// No temporal layer has this number.
@@ -18,7 +20,7 @@ const OPEN: u16 = u16::MAX;
 
 impl Default for Gap {
     fn default() -> Self {
-        Gap { closed: [OPEN; SPATIAL] }
+        Gap { closed: [OPEN; SPATIAL], top: 0 }
     }
 }
 
@@ -28,12 +30,13 @@ impl Gap {
         if !item.is_referred_to() {
             return false;
         }
-        let before = *self;
+        let before = self.closed;
         let Layer { spatial, temporal } = item.layer();
+        self.top = self.top.max(index(spatial));
         for layer in &mut self.closed[index(spatial)..] {
             *layer = (*layer).min(u16::from(temporal));
         }
-        *self != before
+        self.closed != before
     }
 
     /// Whether `item` can be decoded. A frame to start from opens its layer, but no further than the one
@@ -41,6 +44,7 @@ impl Gap {
     pub(crate) fn lets_through<T: Item>(&mut self, item: &T) -> bool {
         let Layer { spatial, temporal } = item.layer();
         let layer = index(spatial);
+        self.top = self.top.max(layer);
         if item.role() == Role::Start {
             self.closed[layer] = if spatial == 0 { OPEN } else { self.closed[layer.saturating_sub(1)] };
         }
@@ -49,14 +53,21 @@ impl Gap {
 
     /// Closes what is closed in either.
     pub(crate) fn merge(&mut self, other: &Gap) {
+        self.top = self.top.max(other.top);
         for (layer, other) in self.closed.iter_mut().zip(other.closed) {
             *layer = (*layer).min(other);
         }
     }
 
-    /// The spatial layers of which a frame to start from is needed, beginning with that of `layer`.
-    pub(crate) fn wanted(layer: Layer) -> Layers {
-        (0..layer.spatial.min(31)).fold(Layers::ALL, Layers::without)
+    /// Whether any layer that was seen is closed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.closed[..=self.top].iter().any(|layer| *layer != OPEN)
+    }
+
+    /// The spatial layers of which a frame to start from is needed: from the lowest on that is closed.
+    pub(crate) fn wanted(&self) -> Layers {
+        let whole = self.closed.iter().take_while(|layer| **layer == OPEN).count();
+        (0..whole as u8).fold(Layers::ALL, Layers::without)
     }
 }
 
@@ -118,8 +129,16 @@ mod tests {
 
     #[test]
     fn a_key_frame_is_wanted_of_the_closed_layers() {
-        assert_eq!(Gap::wanted(Layer::default()), Layers::ALL);
-        let wanted = Gap::wanted(Layer { spatial: 2, temporal: 0 });
-        assert_eq!([0, 1, 2, 3].map(|layer| wanted.contains(layer)), [false, false, true, true]);
+        let mut gap = Gap::default();
+        assert!(!gap.is_open());
+        gap.dropped(&frame(2, 0, Role::Reference));
+        assert!(gap.is_open());
+        assert!(gap.lets_through(&frame(0, 0, Role::Start)) && gap.is_open());
+        assert_eq!([0, 1, 2, 3].map(|layer| gap.wanted().contains(layer)), [false, false, true, true]);
+        gap.dropped(&frame(0, 1, Role::Reference));
+        assert_eq!(gap.wanted(), Layers::ALL);
+        let mut single = Gap::default();
+        single.dropped(&frame(0, 0, Role::Reference));
+        assert!(single.lets_through(&frame(0, 0, Role::Start)) && !single.is_open(), "there are no others");
     }
 }

@@ -61,12 +61,14 @@ mod policy;
 mod running;
 mod signal;
 mod source;
+mod standing;
 mod stats;
 mod stepped;
 mod task;
 mod turn;
 
 pub use branch::Branch;
+pub use faults::OnFailure;
 pub use many::Inputs;
 pub use pipeline::{Join, Output, Pipeline, default_link};
 pub use policy::{Link, Policy};

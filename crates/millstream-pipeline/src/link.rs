@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use millstream_core::throttle::Throttle;
 use millstream_core::{Clock, Control, Item, Role, Timestamp, Upstream};
 
 use crate::gap::Gap;
@@ -17,8 +17,6 @@ use crate::stats::LinkCounts;
 
 /// Room for as many items is made at once; a longer queue grows when it must.
 const FIRST_ROOM: usize = 64;
-/// As long as a gap is open a key frame is wished for again after this: the first wish may have been lost.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 struct Shared<T> {
     link: Link,
@@ -34,8 +32,9 @@ struct State<T> {
     waiting: VecDeque<(T, Timestamp)>,
     /// What newcomers cannot be decoded, because of what was dropped.
     gap: Gap,
-    /// When a key frame was last wished for.
-    asked: Option<Timestamp>,
+    /// Key frames are wished for as long as the gap is open, and the less often the more often it opens:
+    /// all who take what the producer gives pay for them.
+    throttle: Throttle,
     /// The producer gives nothing any more.
     ended: bool,
     /// The consumer takes nothing any more.
@@ -70,7 +69,7 @@ pub(crate) fn link<T: Item>(
         state: Mutex::new(State {
             waiting: VecDeque::with_capacity(link.items.get().min(FIRST_ROOM)),
             gap: Gap::default(),
-            asked: None,
+            throttle: Throttle::backing_off(),
             ended: false,
             closed: false,
         }),
@@ -94,26 +93,37 @@ impl<T: Item> Shared<T> {
         self.counts.most_waiting.raise_to(state.waiting.len() as u64);
     }
 
-    /// Notes that `item`, the newest, was dropped.
-    fn dropped_newest(&self, state: &mut State<T>, item: &T) {
-        if state.gap.dropped(item) {
-            self.counts.gaps.add(1);
+    /// Takes `item` in, or drops it; whether it waits now.
+    fn place(&self, state: &mut State<T>, item: T, now: Timestamp) -> bool {
+        // Asked twice: nothing makes room for what cannot be decoded, and making room may close a layer.
+        let placed = self.decodable(state, &item)
+            && (self.link.policy == Policy::Block || self.make_room(state, &item))
+            && self.decodable(state, &item);
+        if placed {
+            state.waiting.push_back((item, now));
+            self.note_waiting(state);
         }
-        self.want_key_frame(state, item);
+        placed
     }
 
-    fn want_key_frame(&self, state: &mut State<T>, item: &T) {
-        if item.is_referred_to() {
-            state.asked = Some(self.clock.now());
-            self.upstream.ask(Control::KeyFrame(Gap::wanted(item.layer())));
+    /// Whether `item`, a newcomer, can be decoded; it is dropped if not.
+    fn decodable(&self, state: &mut State<T>, item: &T) -> bool {
+        let decodable = state.gap.lets_through(item);
+        if !decodable {
+            self.counts.dropped_gap.add(1);
         }
+        decodable
     }
 
-    /// Drops a newcomer that cannot be decoded.
-    fn drop_undecodable(&self, state: &mut State<T>, item: &T, now: Timestamp) {
-        self.counts.dropped_gap.add(1);
-        if state.asked.is_none_or(|asked| now.since(asked) >= ASK_AGAIN) {
-            self.want_key_frame(state, item);
+    /// Wishes for what closes the gap, if there is one when all is done that was to be done at `now`: a
+    /// newcomer that a decoder can start from has closed it already.
+    fn close_gap(&self, state: &mut State<T>, now: Timestamp) {
+        if !state.gap.is_open() {
+            return;
+        }
+        state.throttle.want();
+        if state.throttle.ask(now) {
+            self.upstream.ask(Control::KeyFrame(state.gap.wanted()));
         }
     }
 
@@ -138,10 +148,10 @@ impl<T: Item> Shared<T> {
             decodable
         });
         // What is still closed at the end of the queue is closed for newcomers.
-        if gap != Gap::default() {
+        let before = state.gap.is_open();
+        state.gap.merge(&gap);
+        if state.gap.is_open() && !before {
             self.counts.gaps.add(1);
-            state.gap.merge(&gap);
-            self.want_key_frame(state, dropped);
         }
     }
 
@@ -161,7 +171,9 @@ impl<T: Item> Shared<T> {
         }
         self.counts.dropped_full.add(1);
         if self.link.policy == Policy::DropNewest {
-            self.dropped_newest(state, item);
+            if state.gap.dropped(item) {
+                self.counts.gaps.add(1);
+            }
             return false;
         }
         if let Some(index) = state.waiting.iter().position(|(waiting, _)| waiting.role() == Role::Discardable) {
@@ -195,22 +207,16 @@ impl<T: Item> Consumer<T> for Entry<T> {
         }
         let now = shared.clock.now();
         shared.drop_late(&mut state, now);
-        // Asked twice: nothing makes room for what cannot be decoded, and making room may close a layer.
-        if !state.gap.lets_through(&item) {
-            shared.drop_undecodable(&mut state, &item, now);
-            return;
+        let starts = item.role() == Role::Start;
+        let placed = shared.place(&mut state, item, now);
+        if placed && starts && !state.gap.is_open() {
+            state.throttle.satisfied(now);
         }
-        if shared.link.policy != Policy::Block && !shared.make_room(&mut state, &item) {
-            return;
-        }
-        if !state.gap.lets_through(&item) {
-            shared.drop_undecodable(&mut state, &item, now);
-            return;
-        }
-        state.waiting.push_back((item, now));
-        shared.note_waiting(&state);
+        shared.close_gap(&mut state, now);
         drop(state);
-        shared.consumer.ring();
+        if placed {
+            shared.consumer.ring();
+        }
     }
 
     fn finish(&mut self) -> bool {
@@ -242,7 +248,9 @@ impl<T: Item> Exit<T> {
         let shared = &*self.0;
         let mut state = shared.state();
         if shared.link.max_age.is_some() {
-            shared.drop_late(&mut state, shared.clock.now());
+            let now = shared.clock.now();
+            shared.drop_late(&mut state, now);
+            shared.close_gap(&mut state, now);
         }
         let Some((item, _)) = state.waiting.pop_front() else {
             return if state.ended { Taken::Ended } else { Taken::Nothing };
@@ -273,6 +281,7 @@ impl<T> Drop for Exit<T> {
 mod tests {
     use millstream_core::{EncodedFrame, Layer, OPUS, VP8};
     use std::num::NonZeroUsize;
+    use std::time::Duration;
 
     use super::*;
 
@@ -359,6 +368,26 @@ mod tests {
         bench.entry.take(video(2, Role::Start));
         bench.entry.take(video(3, Role::Reference));
         assert_eq!(drain(&bench), [2, 3]);
+        assert_eq!(bench.upstream.take(), None, "the gap was closed by what opened it");
+    }
+
+    #[test]
+    fn a_taker_that_stalls_costs_the_others_fewer_and_fewer_key_frames() {
+        let mut bench = bench(Link::drop_oldest(items(8)));
+        let mut asked = vec![];
+        let mut role = Role::Start;
+        // 25 pictures a second, each wish answered with the next, and nobody takes anything.
+        for millis in (0..60_000).step_by(40) {
+            bench.entry.take(video(millis, role));
+            role = Role::Reference;
+            if bench.upstream.take().is_some() {
+                asked.push(millis);
+                role = Role::Start;
+            }
+            bench.hand.advance(Duration::from_millis(40));
+        }
+        // The second half a second after the first was answered, the others after 1, 2, 4 and 8 s.
+        assert_eq!(asked, [320, 880, 1880, 3880, 7880, 15_880, 23_880, 31_880, 39_880, 47_880, 55_880]);
     }
 
     #[test]

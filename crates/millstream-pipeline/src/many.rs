@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millstream_core::{FromInput, InputId, Item, Timestamp, Upstream};
+use millstream_core::{Codec, FromInput, InputId, Item, Timestamp, Upstream};
 
 use crate::link::{Exit, Taken};
 use crate::outputs::Consumer;
@@ -15,6 +15,8 @@ use crate::task::{Step, Task};
 pub(crate) struct Announced<T> {
     pub(crate) stage: Arc<str>,
     pub(crate) signal: Arc<Signal>,
+    /// The only codec that the stage takes, if there is one.
+    pub(crate) takes: Option<Codec>,
     next: AtomicU32,
     full: AtomicBool,
     /// `None` once the stage has ended.
@@ -29,10 +31,11 @@ struct Input<T> {
 }
 
 impl<T> Announced<T> {
-    pub(crate) fn new(stage: &Arc<str>, signal: &Arc<Signal>) -> Arc<Announced<T>> {
+    pub(crate) fn new(stage: &Arc<str>, signal: &Arc<Signal>, takes: Option<Codec>) -> Arc<Announced<T>> {
         Arc::new(Announced {
             stage: Arc::clone(stage),
             signal: Arc::clone(signal),
+            takes,
             next: AtomicU32::new(0),
             full: AtomicBool::new(false),
             inputs: Mutex::new(Some(Vec::new())),

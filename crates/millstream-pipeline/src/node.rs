@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use millstream_core::error::Kind;
 use millstream_core::{Clock, Cx, Error, Item, Out, Received, Result, Sink, Stage, Timestamp};
@@ -15,6 +16,8 @@ use crate::stats::StageCounts;
 /// What every stage has where it stands: its name, its figures, its waker, and the pipeline it is in.
 pub(crate) struct Seat {
     pub(crate) name: Arc<str>,
+    /// The part that it is of.
+    pub(crate) part: u64,
     /// Where it stands in the declaration.
     pub(crate) place: usize,
     pub(crate) counts: Arc<StageCounts>,
@@ -25,6 +28,8 @@ pub(crate) struct Seat {
     pub(crate) timed: bool,
     /// Whether what was lost may be asked for again: of sources.
     pub(crate) reopens: bool,
+    /// Whether the whole pipeline stops when it fails.
+    pub(crate) stops: Arc<AtomicBool>,
 }
 
 /// How a call went.
@@ -34,12 +39,12 @@ pub(crate) enum Called<R> {
     Skipped,
     /// A source lost what it stands on, which may come back.
     Lost,
-    /// The stage is done for.
-    Failed,
+    /// The stage is done for, with an error of this kind.
+    Failed(Kind),
 }
 
 impl Seat {
-    /// Calls into the stage. What goes wrong is counted or reported here, and ends the pipeline if it must.
+    /// Calls into the stage. What goes wrong is counted or reported here.
     pub(crate) fn call<R>(&self, work: impl FnOnce() -> Result<R>) -> Called<R> {
         let from = self.timed.then(|| self.clock.now());
         // A stage that panicked is never called again, so nobody sees what it left half done.
@@ -60,15 +65,24 @@ impl Seat {
                 Called::Lost
             }
             Err(error) => {
+                let kind = error.kind();
                 self.fail(error);
-                Called::Failed
+                Called::Failed(kind)
             }
         }
     }
 
     fn fail(&self, error: Error) {
-        self.shared.faults.report(self.place, error.in_stage(&self.name));
-        self.shared.stop();
+        let error = error.in_stage(&self.name);
+        let stops = self.stops.load(Ordering::Relaxed);
+        tracing::error!("{error}; {}", if stops { "the pipeline ends" } else { "its branch ends" });
+        self.counts.fail(error.to_string());
+        self.shared.faults.report(self.part, self.place, error);
+        if stops {
+            self.shared.stop();
+        }
+        // Whoever hosts it looks what else ends with it.
+        self.woken.ring();
     }
 
     pub(crate) fn count_in(&self, received: &impl Received) {
@@ -119,7 +133,7 @@ impl<I: Received, O: Item> StageNode<I, O> {
             self.seat.count_out(item);
         }
         self.outputs.give(self.out.items());
-        if matches!(called, Called::Failed) {
+        if matches!(called, Called::Failed(_)) {
             self.life = Life::Finishing;
         }
     }
@@ -130,7 +144,7 @@ impl<I: Received, O: Item> StageNode<I, O> {
             let called = self.seat.call(|| Ok(self.stage.control(wish, &mut self.out)));
             match called {
                 Called::Well(Some(wish)) => self.out.ask(wish),
-                Called::Failed => self.life = Life::Finishing,
+                Called::Failed(_) => self.life = Life::Finishing,
                 _ => {}
             }
         }
@@ -213,8 +227,15 @@ impl<T: Received> SinkNode<T> {
     }
 
     fn call(&mut self, work: impl FnOnce(&mut dyn Sink<T>, &mut Cx) -> Result<()>) {
-        if let Called::Failed = self.seat.call(|| work(&mut *self.sink, &mut self.cx)) {
-            self.done = true;
+        let Called::Failed(kind) = self.seat.call(|| work(&mut *self.sink, &mut self.cx)) else { return };
+        // What it took so far is not lost with it: a file that cannot be written on gets its end.
+        let finishes = !self.done && kind != Kind::Panic;
+        self.done = true;
+        if finishes {
+            let finished = catch_unwind(AssertUnwindSafe(|| self.sink.finish(&mut self.cx)));
+            if let Err(error) = finished.unwrap_or_else(|payload| Err(panicked(payload))) {
+                tracing::warn!("{}: {error}", self.seat.name);
+            }
         }
     }
 }

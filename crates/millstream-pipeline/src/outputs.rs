@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use millstream_core::units::{Bitrate, FrameRate};
 use millstream_core::{Control, Cx, Item, Timestamp, Upstream, Wishes};
+
+use crate::standing::Standing;
 
 /// Whoever takes items on the producer's thread: a link's entry, or a stage that runs inline.
 pub(crate) trait Consumer<T>: Send {
@@ -43,7 +44,7 @@ pub(crate) struct Edge<T> {
     consumer: Box<dyn Consumer<T>>,
     pending: VecDeque<T>,
     upstream: Upstream,
-    asked: Asked,
+    asked: Standing,
     finished: bool,
     leave: Arc<Leave>,
 }
@@ -73,23 +74,13 @@ impl Leave {
     }
 }
 
-/// The standing wishes of one taker.
-#[derive(Default)]
-struct Asked {
-    bitrate: Option<Bitrate>,
-    max_size: Option<(u32, u32)>,
-    max_frame_rate: Option<FrameRate>,
-    loss: Option<f32>,
-    paused: bool,
-}
-
 impl<T> Edge<T> {
     pub(crate) fn new(consumer: Box<dyn Consumer<T>>, upstream: Upstream, leave: &Arc<Leave>) -> Edge<T> {
         Edge {
             consumer,
             pending: VecDeque::new(),
             upstream,
-            asked: Asked::default(),
+            asked: Standing::default(),
             finished: false,
             leave: Arc::clone(leave),
         }
@@ -158,6 +149,12 @@ impl<T> Mailbox<T> {
 pub(crate) struct Outputs<T> {
     edges: Vec<Edge<T>>,
     mailbox: Arc<Mailbox<T>>,
+    /// The standing wishes of all takers, as the producer was told.
+    told: Standing,
+    /// Whether takers came or went since then.
+    changed: bool,
+    /// Whether the last takers went by themselves.
+    deserted: bool,
 }
 
 /// Who was announced and never let in sees the end, and so does whoever comes later.
@@ -179,11 +176,13 @@ impl<T> Drop for Edge<T> {
 
 impl<T: Item> Outputs<T> {
     pub(crate) fn new(mailbox: &Arc<Mailbox<T>>) -> Outputs<T> {
-        Outputs { edges: Vec::new(), mailbox: Arc::clone(mailbox) }
+        let (told, mailbox) = (Standing::default(), Arc::clone(mailbox));
+        Outputs { edges: Vec::new(), mailbox, told, changed: false, deserted: false }
     }
 
     fn open_mailbox(&mut self) {
         if self.mailbox.full.swap(false, Ordering::AcqRel) {
+            self.changed = true;
             self.edges.extend(self.mailbox.edges().as_mut().into_iter().flat_map(std::mem::take));
         }
     }
@@ -213,12 +212,9 @@ impl<T: Item> Outputs<T> {
         self.edges.iter().all(|edge| edge.pending.is_empty())
     }
 
-    /// Whether all takers are gone by themselves. Lets go of those that are. An output from which
-    /// takers were detached waits for others.
-    pub(crate) fn gone(&mut self) -> bool {
-        let before = self.edges.len();
-        self.edges.retain(|edge| edge.is_leaving() || !edge.consumer.gone());
-        before > 0 && self.edges.is_empty()
+    /// Whether all takers are gone by themselves. An output from which takers were detached waits for others.
+    pub(crate) fn gone(&self) -> bool {
+        self.deserted
     }
 
     /// Ends every taker's input once it has everything; whether all are done.
@@ -233,71 +229,48 @@ impl<T: Item> Outputs<T> {
         all
     }
 
-    /// Lets those below hear their wishes and wakers, takes in new takers, and lets go of those that leave.
+    /// Lets those below hear their wishes and wakers, takes in new takers, and lets go of those that leave
+    /// and of those that are gone: whoever goes rings the producer's task.
     pub(crate) fn attend(&mut self) {
         self.open_mailbox();
         for edge in &mut self.edges {
             edge.consumer.attend();
         }
+        let before = self.edges.len();
         self.edges.retain_mut(|edge| !edge.has_left());
+        let staying = self.edges.len();
+        self.edges.retain(|edge| edge.is_leaving() || !edge.consumer.gone());
+        self.changed |= self.edges.len() < before;
+        self.deserted = staying > 0 && self.edges.is_empty();
     }
 
     pub(crate) fn alarm(&self) -> Option<Timestamp> {
         self.edges.iter().filter_map(|edge| edge.consumer.alarm()).min()
     }
 
-    /// What the takers wish since the last time, as one: any key frame counts once; the lowest bit
-    /// rate and the highest loss hold; a limit to size or frame rate holds once every taker has
-    /// one; there is a pause when all pause.
+    /// What the takers wish since the last time, as one: any key frame counts once, and standing wishes
+    /// are [merged](Standing::merged), again when takers come and go.
     pub(crate) fn wishes(&mut self) -> Option<Wishes> {
-        let mut fresh = Wishes::default();
-        let mut any = false;
-        for index in 0..self.edges.len() {
-            let Some(wishes) = self.edges[index].upstream.take() else { continue };
-            any = true;
-            for wish in wishes.iter() {
-                self.edges[index].asked.note(wish);
-                if let Some(merged) = self.merged(wish) {
-                    fresh.note(merged);
-                }
+        let mut wished: Option<Wishes> = None;
+        for edge in &mut self.edges {
+            for wish in edge.upstream.take().iter().flat_map(Wishes::iter) {
+                edge.asked.note(wish);
+                wished.get_or_insert_default().note(wish);
             }
         }
-        any.then_some(fresh)
-    }
-
-    fn merged(&self, wish: Control) -> Option<Control> {
-        let asked = || self.edges.iter().map(|edge| &edge.asked);
-        let rate = |rate: &FrameRate| rate.as_f64();
-        match wish {
-            Control::Bitrate(_) => asked().filter_map(|asked| asked.bitrate).min().map(Control::Bitrate),
-            Control::Loss(_) => asked().filter_map(|asked| asked.loss).max_by(f32::total_cmp).map(Control::Loss),
-            Control::MaxSize(..) => {
-                let sizes: Option<Vec<_>> = asked().map(|asked| asked.max_size).collect();
-                let sizes = sizes?;
-                let width = sizes.iter().map(|size| size.0).max()?;
-                let height = sizes.iter().map(|size| size.1).max()?;
-                Some(Control::MaxSize(width, height))
-            }
-            Control::MaxFrameRate(_) => {
-                let rates: Option<Vec<_>> = asked().map(|asked| asked.max_frame_rate).collect();
-                rates?.into_iter().max_by(|a, b| rate(a).total_cmp(&rate(b))).map(Control::MaxFrameRate)
-            }
-            Control::Pause(_) => Some(Control::Pause(asked().all(|asked| asked.paused))),
-            other => Some(other),
+        // Nobody is there to wish anything else: it stays as it was until somebody comes.
+        if wished.is_none() && (!self.changed || self.edges.is_empty()) {
+            return None;
         }
-    }
-}
-
-impl Asked {
-    fn note(&mut self, wish: Control) {
-        match wish {
-            Control::Bitrate(rate) => self.bitrate = Some(rate),
-            Control::MaxSize(width, height) => self.max_size = Some((width, height)),
-            Control::MaxFrameRate(rate) => self.max_frame_rate = Some(rate),
-            Control::Loss(share) => self.loss = Some(share),
-            Control::Pause(paused) => self.paused = paused,
-            _ => {}
+        self.changed = false;
+        let wished = wished.unwrap_or_default();
+        let standing = Standing::merged(self.edges.iter().map(|edge| &edge.asked));
+        let mut news = standing.news(&wished, &self.told);
+        self.told = standing;
+        if let Some(Control::KeyFrame(layers)) = wished.iter().next() {
+            news.note(Control::KeyFrame(layers));
         }
+        Some(news)
     }
 }
 

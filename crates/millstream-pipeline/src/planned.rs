@@ -60,9 +60,10 @@ impl Pipeline {
             .map(|stage| stage.outputs.iter().filter(|output| output.used).map(|output| output.name).collect())
             .collect();
         for (stage, given) in plan.stages.into_iter().zip(&given) {
-            let name = stage.name.clone();
+            let (name, on_failure) = (stage.name.clone(), stage.on_failure);
             let ends: Vec<&'static str> = stage.outputs.iter().map(|output| output.name).collect();
             let built = self.add_planned(stage, given, &outputs).map_err(|error| error.in_stage(&name))?;
+            self.set_on_failure(&name, on_failure);
             for (end, output) in ends.iter().zip(&built) {
                 let name = if end.is_empty() { name.clone() } else { format!("{name}.{end}") };
                 match output {

@@ -165,7 +165,7 @@ impl Running {
         Stopper(Arc::clone(&self.shared))
     }
 
-    /// Whether it was told to stop, or stops because a stage failed.
+    /// Whether it was told to stop, or stops because a stage failed that [takes all with it](crate::OnFailure::Stop).
     pub fn is_stopping(&self) -> bool {
         self.shared.run.is_stopping()
     }
@@ -194,7 +194,9 @@ impl Running {
     /// Waits until everything has ended, and joins all threads.
     ///
     /// # Errors
-    /// The error of the stage that was declared first among those that failed. After a stop, stages
+    /// The error of the stage that was declared first among those that failed; the others were logged
+    /// when they happened, and stand in the [statistics](crate::StageStatistics::failure). Only those of a
+    /// part that was removed do not count any more. After a stop, stages
     /// that are not done within 2 s are cut off and named, because what waited there is lost; those that
     /// do not even return half a second later are left behind.
     pub fn wait(mut self) -> Result<()> {
@@ -274,12 +276,13 @@ impl Stopper {
 
 /// Hosts a task on the calling thread until it is done.
 fn host(task: Hosted, shared: &Shared, clock: &Clock) {
-    let name = Arc::clone(&task.name);
+    let (name, part) = (Arc::clone(&task.name), task.part);
     // Calls into a stage are guarded where they happen; this is for what a stage does when it is dropped.
     let hosted = catch_unwind(AssertUnwindSafe(|| drop(run(task, shared, clock))));
     if let Err(payload) = hosted {
-        shared.faults.report(usize::MAX, panicked(payload).in_stage(&name));
-        shared.stop();
+        let error = panicked(payload).in_stage(&name);
+        tracing::error!("{error}; it had ended");
+        shared.faults.report(part, usize::MAX, error);
     }
     shared.leave(&name);
 }

@@ -83,6 +83,11 @@ impl Woken {
         Arc::new(Woken { woken: AtomicBool::new(false), task: Arc::clone(task) })
     }
 
+    /// Has the stage's task look, and not the stage.
+    pub(crate) fn ring(&self) {
+        self.task.ring();
+    }
+
     /// Whether it was used since the last time.
     pub(crate) fn heard(&self) -> bool {
         self.woken.load(Ordering::Acquire) && self.woken.swap(false, Ordering::AcqRel)

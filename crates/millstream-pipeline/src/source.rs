@@ -42,7 +42,7 @@ impl<T: Item> Task for SourceTask<T> {
                 self.source.control(wish, &mut self.cx);
                 Ok(())
             });
-            if let Called::Failed = called {
+            if let Called::Failed(_) = called {
                 self.turn.end();
             }
         }

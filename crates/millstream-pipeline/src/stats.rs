@@ -4,8 +4,8 @@
 //! any time; a reading is never torn within a figure, though figures of one reading may be an item
 //! apart.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use millstream_core::descriptor::Place;
@@ -43,6 +43,14 @@ pub(crate) struct StageCounts {
     pub(crate) lost: Count,
     pub(crate) busy_nanos: Count,
     pub(crate) latency: Histogram,
+    failure: OnceLock<String>,
+}
+
+impl StageCounts {
+    /// Notes what the stage failed with; it does so once.
+    pub(crate) fn fail(&self, words: String) {
+        let _ = self.failure.set(words);
+    }
 }
 
 /// What is counted of a link.
@@ -146,6 +154,8 @@ pub struct StageStatistics {
     pub bad_items: u64,
     /// How often a source lost what it stands on and was asked again later.
     pub lost: u64,
+    /// What it failed with, if it did: it takes and gives nothing any more.
+    pub failure: Option<String>,
     /// How long it worked, in microseconds.
     pub busy_us: u64,
     /// How old items were, since their capture, when it took them (a source: when it gave them).
@@ -284,6 +294,7 @@ impl Figures {
             bytes_out: counts.bytes_out.value(),
             bad_items: counts.bad_items.value(),
             lost: counts.lost.value(),
+            failure: counts.failure.get().cloned(),
             busy_us: counts.busy_nanos.value() / 1000,
             latency: counts.latency.read(),
         });

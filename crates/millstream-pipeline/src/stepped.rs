@@ -64,7 +64,7 @@ impl Stepped {
     /// on; what is still in it then is dropped. Its figures leave the statistics.
     ///
     /// # Errors
-    /// The error of the stage that was declared first among those that failed.
+    /// What a stage of it failed with, of several the one declared first.
     pub fn remove(&mut self, branch: &Branch, deadline: Timestamp) -> Result<()> {
         branch.detach();
         loop {
@@ -76,7 +76,7 @@ impl Stepped {
         }
         self.tasks.retain(|place| !branch.hosts(&place.hosted));
         branch.forget();
-        self.shared.faults.take_first().map_or(Ok(()), Err)
+        branch.failure().map_or(Ok(()), Err)
     }
 
     /// The time now.

@@ -39,6 +39,8 @@ pub(crate) type Cost = Box<dyn FnMut(u64) -> Duration + Send>;
 /// A task and its bell.
 pub(crate) struct Hosted {
     pub(crate) name: Arc<str>,
+    /// The part of the pipeline that it is of.
+    pub(crate) part: u64,
     pub(crate) signal: Arc<Signal>,
     pub(crate) task: Box<dyn Task>,
     /// Whether it blocks in a driver.

@@ -73,7 +73,7 @@ impl Turn {
             Called::Well(Next::Until(time)) if time <= now => self.in_vain(seat),
             Called::Well(Next::Until(time)) => Rest::Until(time),
             Called::Well(Next::Idle) => Rest::Idle,
-            Called::Well(Next::End) | Called::Failed => Rest::Ended,
+            Called::Well(Next::End) | Called::Failed(_) => Rest::Ended,
             Called::Skipped => {
                 self.bad += 1;
                 if self.bad < BAD_IN_A_ROW { Rest::None } else { self.back_off(seat, now) }

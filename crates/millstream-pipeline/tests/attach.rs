@@ -461,3 +461,63 @@ fn a_branch_that_is_given_up_while_it_keeps_its_producer_waiting_lets_go_of_it()
     running.stop();
     running.wait().unwrap();
 }
+
+/// Fails at its `last` frame.
+struct HangsUp(u64);
+
+impl Sink<EncodedFrame> for HangsUp {
+    fn consume(&mut self, _: EncodedFrame, _: &mut Cx) -> Result<()> {
+        self.0 -= 1;
+        if self.0 == 0 { Err(Error::lost("hung up")) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_part_that_fails_ends_alone_and_is_told_of_when_it_is_removed() {
+    let main = Counter::default();
+    let ticks =
+        Ticking { period: Duration::from_millis(10), first: None, given: 0, count: 100, payloads: Arc::default() };
+    let mut pipeline = Pipeline::in_virtual_time("calls", Utc::default());
+    let source = pipeline.source("source", ticks);
+    pipeline.sink("main", source.through(Link::block(FOUR)), main.clone());
+    let mut run = pipeline.step().unwrap();
+    run.run_until(Timestamp::from_millis(100)).unwrap();
+    let build = |p: &mut Pipeline| {
+        let late = p.stage("late", source.through(Link::block(FOUR)), pass);
+        p.sink("viewer", late.through(Link::block(FOUR)), HangsUp(5));
+    };
+    let ((), branch) = run.attach(build).unwrap();
+    // It is said once, when it happens.
+    let error = run.run_until(Timestamp::from_millis(300)).expect_err("the viewer hung up");
+    assert_eq!(error.to_string(), "viewer: hung up");
+    assert!(branch.is_gone(), "nothing of it is left");
+    assert_eq!(run.statistics().stage("viewer").unwrap().failure.as_deref(), Some("viewer: hung up"));
+    run.remove(&branch, Timestamp::from_millis(300)).unwrap();
+    // Another under the same name, of which nobody has heard yet when it is removed.
+    let ((), branch) = run.attach(build).unwrap();
+    let error = run.remove(&branch, Timestamp::from_millis(400));
+    assert!(error.is_ok(), "it had no time to fail");
+    run.run_to_end().unwrap();
+    assert_eq!((main.items(), main.finished.load(Ordering::SeqCst)), (100, 1));
+}
+
+#[test]
+fn a_part_that_fails_on_threads_leaves_the_others_running() {
+    let clock = Clock::system();
+    let mut pipeline = Pipeline::with_clock("calls", clock.clone());
+    let ticks =
+        Ticking { period: Duration::from_millis(1), first: None, given: 0, count: u32::MAX, payloads: Arc::default() };
+    let source = pipeline.source("source", ticks);
+    let main = Counter::default();
+    pipeline.sink("main", source.through(Link::block(FOUR)), main.clone());
+    let running = pipeline.spawn().unwrap();
+    let ((), branch) = running.attach(|p| p.sink("viewer", source.through(Link::block(FOUR)), HangsUp(3))).unwrap();
+    wait_until(&clock, "the viewer hangs up", || branch.is_gone());
+    let before = main.items();
+    wait_until(&clock, "the others go on", || main.items() > before + 10);
+    assert!(!running.is_stopping());
+    let error = branch.remove(STALLED).expect_err("it failed");
+    assert_eq!(error.to_string(), "viewer: hung up");
+    running.stop();
+    running.wait().expect("what was removed does not count any more");
+}

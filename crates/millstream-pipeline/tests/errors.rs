@@ -9,9 +9,10 @@ use millstream_core::{
     AudioFrame, Clock, Control, Cx, Error, FromInput, InputEvent, Layers, Next, Out, Result, Sink, Source, Stage,
     Timestamp, Utc,
 };
-use millstream_pipeline::{Link, Pipeline, Running, Statistics, Stepped};
+use millstream_pipeline::{Link, OnFailure, Pipeline, Running, Statistics, Stepped};
 
-/// Within this everything ends once a stage has failed: 2 s to drain, and half a second of grace.
+/// Within this everything ends once a stage that takes all with it has failed: 2 s to drain, and half a
+/// second of grace.
 const DEADLINE: Duration = Duration::from_millis(2_500);
 /// How many blocks the source of the table has.
 const BLOCKS: u64 = 20;
@@ -199,31 +200,141 @@ fn both(fault: Fault) -> [(&'static str, Result<()>, Statistics); 2] {
     [("stepped", one, first), ("threads", other, second)]
 }
 
+/// What each of the three sinks got when all that goes on has ended.
+fn taken(fault: Fault) -> [u64; 3] {
+    // The last one is fed by the source too.
+    let all = [BLOCKS, BLOCKS, 2 * BLOCKS];
+    match (fault.moment, fault.role) {
+        (Moment::Finish, _) => all,
+        (_, "source") => [4, 4, 2 * 4],
+        (_, "stage" | "inline stage" | "many stage") => [4, 4, BLOCKS + 4],
+        (_, sink) => {
+            let place = ["sink", "inline sink", "many sink"].iter().position(|name| *name == sink).expect("a sink");
+            std::array::from_fn(|index| if index == place { 5 } else { all[index] })
+        }
+    }
+}
+
+/// Every way in which a stage can end for good.
+fn ends() -> impl Iterator<Item = Fault> {
+    let kinds = [Kind::Panic, Kind::Fatal, Kind::Config, Kind::Lost];
+    let all = kinds.into_iter().flat_map(|kind| {
+        let moments = [Moment::Fifth, Moment::Finish];
+        ROLES.into_iter().flat_map(move |role| moments.map(|moment| Fault { role, kind, moment }))
+    });
+    // A source that lost what it stands on is asked again, and has no finish.
+    all.filter(|fault| fault.role != "source" || fault.kind != Kind::Lost && fault.moment == Moment::Fifth)
+}
+
 #[test]
-fn what_ends_a_stage_ends_the_pipeline_names_it_and_leaves_nothing_uncounted() {
-    for kind in [Kind::Panic, Kind::Fatal, Kind::Config, Kind::Lost] {
-        for role in ROLES {
-            for moment in [Moment::Fifth, Moment::Finish] {
-                if role == "source" && (kind == Kind::Lost || moment == Moment::Finish) {
-                    continue;
-                }
-                let fault = Fault { role, kind, moment };
-                for (runner, result, statistics) in both(fault) {
-                    let error = result.expect_err("the fault is no success");
-                    assert_eq!((error.stage(), error.kind()), (Some(role), kind), "{runner}, {fault:?}: {error}");
-                    accounted(&statistics, Some(role)).unwrap_or_else(|wrong| panic!("{runner}, {fault:?}: {wrong}"));
-                    // Not called again afterwards; at the end it has had everything.
-                    let failed = statistics.stage(role).unwrap();
-                    let calls = match moment {
-                        Moment::Fifth => 5,
-                        Moment::Finish if role == "many sink" => 2 * BLOCKS,
-                        Moment::Finish => BLOCKS,
-                    };
-                    let called = if role == "source" { failed.items_out + 1 } else { failed.items_in };
-                    assert_eq!(called, calls, "{runner}, {fault:?}");
-                }
+fn what_ends_a_stage_ends_its_branch_names_it_and_leaves_nothing_uncounted() {
+    for fault in ends() {
+        let Fault { role, kind, moment } = fault;
+        for (runner, result, statistics) in both(fault) {
+            let error = result.expect_err("the fault is no success");
+            assert_eq!((error.stage(), error.kind()), (Some(role), kind), "{runner}, {fault:?}: {error}");
+            accounted(&statistics, Some(role)).unwrap_or_else(|wrong| panic!("{runner}, {fault:?}: {wrong}"));
+            // Not called again afterwards; at the end it has had everything.
+            let failed = statistics.stage(role).unwrap();
+            let calls = match moment {
+                Moment::Fifth => 5,
+                Moment::Finish if role == "many sink" => 2 * BLOCKS,
+                Moment::Finish => BLOCKS,
+            };
+            let called = if role == "source" { failed.items_out + 1 } else { failed.items_in };
+            assert_eq!(called, calls, "{runner}, {fault:?}");
+            // All others get what is theirs.
+            let got = ["sink", "inline sink", "many sink"].map(|sink| statistics.stage(sink).unwrap().items_in);
+            assert_eq!(got, taken(fault), "{runner}, {fault:?}");
+            for stage in &statistics.stages {
+                let words = (stage.name == role).then(|| error.to_string());
+                assert_eq!(stage.failure, words, "{runner}, {fault:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_stage_that_takes_all_with_it_stops_the_pipeline() {
+    for fault in ends().filter(|fault| fault.moment == Moment::Fifth) {
+        let mut pipeline = Pipeline::in_virtual_time("stepped", Utc::default());
+        build(&mut pipeline, fault);
+        pipeline.on_failure(fault.role, OnFailure::Stop);
+        let mut stepped = pipeline.step().expect("a good pipeline");
+        let error = stepped.run_to_end().expect_err("the fault is no success");
+        assert_eq!((error.stage(), error.kind()), (Some(fault.role), fault.kind), "{fault:?}");
+        assert!(stepped.is_finished(), "{fault:?}");
+        let statistics = stepped.statistics();
+        // A block each millisecond; the many sink has its fifth already at the third.
+        let given = match fault.role {
+            "source" => 4,
+            "many sink" => 3,
+            _ => 5,
+        };
+        assert_eq!(statistics.stage("source").unwrap().items_out, given, "{fault:?}");
+        accounted(&statistics, Some(fault.role)).unwrap_or_else(|wrong| panic!("{fault:?}: {wrong}"));
+    }
+}
+
+#[test]
+#[should_panic(expected = "no stage is called `sin`")]
+fn only_stages_that_are_there_take_all_with_them() {
+    let mut pipeline = Pipeline::new("wrong");
+    let source = pipeline.source("source", |_: &mut Cx| -> Result<Next<AudioFrame>> { Ok(Next::End) });
+    pipeline.inline_sink("sink", &source, |_: AudioFrame, _: &mut Cx| Ok(()));
+    pipeline.on_failure("sin", OnFailure::Stop);
+}
+
+/// Counts what is written and finished, and fails at its third block, and in its finish if told to.
+#[derive(Clone, Default)]
+struct Writer {
+    written: u32,
+    kind: Option<Kind>,
+    finish_fails: bool,
+    finished: Arc<Mutex<u32>>,
+}
+
+impl Sink<AudioFrame> for Writer {
+    fn consume(&mut self, _: AudioFrame, _: &mut Cx) -> Result<()> {
+        self.written += 1;
+        match self.kind {
+            Some(Kind::Panic) if self.written == 3 => panic!("it broke"),
+            Some(kind) if self.written == 3 => Err(Error::new(kind, "the disk is full")),
+            _ => Ok(()),
+        }
+    }
+    fn finish(&mut self, _: &mut Cx) -> Result<()> {
+        *self.finished.lock().unwrap() += 1;
+        if self.finish_fails { Err(Error::fatal("the disk is still full")) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_sink_that_fails_is_finished_once_unless_it_panicked() {
+    for (kind, finish_fails, finished) in [
+        (Some(Kind::Fatal), false, 1),
+        (Some(Kind::Lost), true, 1),
+        (Some(Kind::Panic), false, 0),
+        (None, true, 1),
+        (None, false, 1),
+    ] {
+        let writer = Writer { kind, finish_fails, ..Writer::default() };
+        let mut run = in_virtual_time(|p| {
+            let source =
+                p.source("source", Player::of("source", Fault { role: "", kind: Kind::Fatal, moment: Moment::Fifth }));
+            p.sink("file", source.through(Link::block(TWO)), writer.clone());
+        });
+        let result = run.run_to_end();
+        assert_eq!(*writer.finished.lock().unwrap(), finished, "{kind:?}");
+        // What it failed with first is what is said.
+        let words = match (kind, finish_fails) {
+            (Some(Kind::Panic), _) => Some("file: panicked: it broke"),
+            (Some(_), _) => Some("file: the disk is full"),
+            (None, true) => Some("file: the disk is still full"),
+            (None, false) => None,
+        };
+        assert_eq!(result.err().map(|error| error.to_string()).as_deref(), words, "{kind:?}");
+        assert!(run.is_finished(), "nothing is left to go on");
     }
 }
 

@@ -464,3 +464,114 @@ fn a_dropped_layer_closes_those_above_it_and_only_they_begin_anew() {
     assert_eq!((link.entered, link.left, link.dropped_full, link.dropped_gap, link.gaps), (18, 14, 1, 3, 1));
     assert_eq!(heard.take(), [(60, Control::KeyFrame(Layers::ALL.without(0)))]);
 }
+
+const UNLIMITED: Control = Control::Bitrate(Bitrate::MAX);
+
+fn kbps(kbps: u64) -> Control {
+    Control::Bitrate(Bitrate::from_kbps(kbps))
+}
+
+/// Wishes `wishes` with its first frame.
+fn wishing(wishes: Vec<Control>) -> impl Sink<EncodedFrame> {
+    let mut wishes = Some(wishes);
+    move |_: EncodedFrame, cx: &mut Cx| {
+        wishes.take().into_iter().flatten().for_each(|wish| cx.ask(wish));
+        Ok(())
+    }
+}
+
+/// A source with a frame each 10 ms; what it hears of takers that come and go every 100 ms, in the order of
+/// `takers`, each with what it wishes and when it leaves.
+fn heard_of(takers: Vec<(Vec<Control>, u64)>) -> Vec<(u64, Control)> {
+    let heard = Journal::new();
+    let mut pipeline = Pipeline::in_virtual_time("test", Utc::default());
+    let frame = |_, _: &Journal<Control>| (Role::Start, Layer::default());
+    let encoder = Encoder { frame, count: 200, each: 1, interval: 10, given: 0, heard: heard.clone() };
+    let encoder = pipeline.source("encoder", encoder);
+    let tap = pipeline.inline("tap", &encoder, pass);
+    let mut run = pipeline.step().unwrap();
+    let mut branches = Vec::new();
+    for (number, (wishes, until)) in takers.into_iter().enumerate() {
+        run.run_until(at(number as u64 * 100 + 5)).unwrap();
+        let name = format!("taker {number}");
+        let build = |p: &mut Pipeline| p.sink(&name, tap.through(Link::block(FOUR)), wishing(wishes));
+        let ((), branch) = run.attach(build).unwrap();
+        branches.push((until, branch));
+    }
+    branches.sort_by_key(|(until, _)| *until);
+    for (until, branch) in branches {
+        run.run_until(at(until)).unwrap();
+        run.remove(&branch, at(until)).unwrap();
+    }
+    run.run_until(at(1900)).unwrap();
+    heard.take()
+}
+
+#[test]
+fn who_leaves_limits_nobody_any_more() {
+    let both = heard_of(vec![(vec![kbps(800)], 1500), (vec![kbps(300)], 1000)]);
+    assert_eq!(both, [(10, kbps(800)), (110, kbps(300)), (1000, kbps(800))]);
+    // Nobody else has a limit: it is taken off.
+    let one = heard_of(vec![(vec![], 1500), (vec![kbps(300), Control::Loss(0.25)], 1000)]);
+    let (loss, none) = (Control::Loss(0.25), Control::Loss(0.0));
+    assert_eq!(one, [(110, kbps(300)), (110, loss), (1000, UNLIMITED), (1000, none)]);
+}
+
+#[test]
+fn who_joins_those_that_pause_or_want_less_gets_all() {
+    let small = Control::MaxSize(320, 180);
+    let heard = heard_of(vec![(vec![small, Control::Pause(true)], 1500), (vec![], 1000)]);
+    let (large, awake) = (Control::MaxSize(u32::MAX, u32::MAX), Control::Pause(false));
+    let paused = [(10, small), (10, Control::Pause(true))];
+    let expected: Vec<_> =
+        paused.into_iter().chain([(105, large), (105, awake), (1000, small), (1000, Control::Pause(true))]).collect();
+    assert_eq!(heard, expected);
+}
+
+#[test]
+fn a_taker_that_is_gone_by_itself_limits_nobody_either() {
+    let heard = Journal::new();
+    let mut run = stepped(|p| {
+        let frame = |_, _: &Journal<Control>| (Role::Start, Layer::default());
+        let encoder = Encoder { frame, count: 20, each: 1, interval: 10, given: 0, heard: heard.clone() };
+        let encoder = p.source("encoder", encoder);
+        p.sink("stays", encoder.through(Link::block(FOUR)), wishing(vec![kbps(800)]));
+        let mut frames = 0;
+        p.sink("fails", encoder.through(Link::block(FOUR)), move |_: EncodedFrame, cx: &mut Cx| {
+            cx.ask(kbps(300));
+            frames += 1;
+            if frames == 5 { Err(Error::lost("hung up")) } else { Ok(()) }
+        });
+    });
+    run.run_to_end().expect_err("one failed");
+    let rates: Vec<_> = heard.take().into_iter().filter(|(time, _)| *time >= 40).collect();
+    assert_eq!(rates, [(40, kbps(300)), (40, kbps(800))]);
+}
+
+#[test]
+fn an_input_that_joins_later_hears_what_all_were_asked_for() {
+    let heard = [Journal::new(), Journal::new()];
+    let source = |heard: &Journal<Control>| {
+        let frame = |_, _: &Journal<Control>| (Role::Start, Layer::default());
+        Encoder { frame, count: 100, each: 1, interval: 10, given: 0, heard: heard.clone() }
+    };
+    let mut pipeline = Pipeline::in_virtual_time("test", Utc::default());
+    let first = pipeline.source("first", source(&heard[0]));
+    let inputs = pipeline.many_sink("mix", |received: FromInput<EncodedFrame>, cx: &mut Cx| {
+        if matches!(received.event, InputEvent::Joined) && received.input.index() == 0 {
+            [KEY_FRAME, kbps(300), kbps(200)].into_iter().for_each(|wish| cx.ask(wish));
+        }
+        Ok(())
+    });
+    pipeline.join(&inputs, &first);
+    let mut run = pipeline.step().unwrap();
+    run.run_until(at(105)).unwrap();
+    let build = |p: &mut Pipeline| {
+        let second = p.source("second", source(&heard[1]));
+        p.join(&inputs, &second);
+    };
+    let ((), _branch) = run.attach(build).unwrap();
+    run.run_until(at(200)).unwrap();
+    assert_eq!(heard[0].take(), [(0, KEY_FRAME), (0, kbps(200))]);
+    assert_eq!(heard[1].take(), [(105, kbps(200))]);
+}

@@ -2,8 +2,8 @@
 
 use millstream_core::descriptor::Gives;
 use millstream_core::{
-    Accepts, ByteRing, Descriptor, EncodedFrame, Error, Format, OPUS, Out, Pool, Result, RtpHeader, RtpPackets, Stage,
-    Timestamp, Worker,
+    Accepts, ByteRing, Codec, Descriptor, EncodedFrame, Error, Format, OPUS, Out, Pool, Result, RtpHeader, RtpPackets,
+    Stage, Timestamp, Worker,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -71,6 +71,7 @@ impl Packetizer {
 
 impl Stage<EncodedFrame, RtpPackets> for Packetizer {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<RtpPackets>) -> Result<()> {
+        frame.require(OPUS)?;
         if frame.data.is_empty() {
             return Err(Error::bad_item("an Opus packet without a byte: its encoder pushed what it dropped"));
         }
@@ -92,5 +93,13 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
         let EncodedFrame { time, role, layer, .. } = frame;
         out.push(RtpPackets { time, codec: OPUS, role, layer, headers, data });
         Ok(())
+    }
+
+    fn takes(&self) -> Option<Codec> {
+        Some(OPUS)
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(OPUS)
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -20,7 +20,13 @@ impl Problem {
 
     /// The same with a header.
     pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Problem {
-        self.header = Some((name, value));
+        self.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// The same, and when to try again: in so many seconds.
+    pub(crate) fn after(mut self, seconds: u64) -> Problem {
+        self.header = Some((header::RETRY_AFTER, seconds.into()));
         self
     }
 }
@@ -33,7 +39,7 @@ impl IntoResponse for Problem {
         let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
         let mut response = (self.status, headers, body).into_response();
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use millstream_core::error::Kind;
 use millstream_core::{
-    ByteRing, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, Result, Role, Source, Timestamp, VP8, Worker,
+    ByteRing, Codec, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, Result, Role, Source, Timestamp, VP8,
+    Worker,
 };
 
 use crate::file::Input;
@@ -80,6 +81,10 @@ impl IvfFile {
 impl Source<EncodedFrame> for IvfFile {
     fn next(&mut self, cx: &mut Cx) -> Result<Next<EncodedFrame>> {
         self.0.next(cx)
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(VP8)
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use millstream_core::{
-    Accepts, Control, Cx, Descriptor, EncodedFrame, Error, Format, Layers, Result, Role, Sink, Timestamp, VP8, Worker,
+    Accepts, Codec, Control, Cx, Descriptor, EncodedFrame, Error, Format, Layers, Result, Role, Sink, Timestamp, VP8,
+    Worker,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,8 @@ impl IvfWriter {
         let tick = Tick { numerator: 1, denominator: RATE };
         let header = Header { fourcc: *b"VP80", size: (side(width), side(height)), tick };
         self.output.write(&header.to_bytes())?;
+        // There from the first on: what is cut back for want of room is a file of this kind at least.
+        self.output.flush()?;
         Ok(Some(Begun { first: frame.time, frames: 0, last: 0 }))
     }
 }
@@ -78,6 +81,7 @@ impl IvfWriter {
 impl Sink<EncodedFrame> for IvfWriter {
     fn consume(&mut self, frame: EncodedFrame, cx: &mut Cx) -> Result<()> {
         self.output.heed(cx);
+        frame.require(VP8)?;
         let Some(mut begun) = self.begun.map_or_else(|| self.begin(&frame, cx), |begun| Ok(Some(begun)))? else {
             return Ok(());
         };
@@ -89,19 +93,27 @@ impl Sink<EncodedFrame> for IvfWriter {
         self.begun = Some(begun);
         self.output.write(&len.to_le_bytes())?;
         self.output.write(&tick.to_le_bytes())?;
-        self.output.write(&frame.data)
+        self.output.write(&frame.data)?;
+        self.output.end_item();
+        Ok(())
     }
 
     fn finish(&mut self, cx: &mut Cx) -> Result<()> {
         self.output.heed(cx);
-        if let Some(Begun { frames, last, .. }) = self.begun {
+        let flushed = self.output.flush();
+        // Of a file that was cut short it stays unknown.
+        if let Some(Begun { frames, last, .. }) = self.begun.filter(|_| !self.output.is_cut()) {
             // The last frame is taken to last as long as the mean of the others.
             let length = last + last.checked_div(frames - 1).unwrap_or(0);
             // 13 hours fit; of what is longer, it stays unknown.
             let length = u32::try_from(length).unwrap_or(0);
             self.output.patch(LENGTH_AT, &length.to_le_bytes())?;
         }
-        self.output.flush()
+        flushed
+    }
+
+    fn takes(&self) -> Option<Codec> {
+        Some(VP8)
     }
 }
 

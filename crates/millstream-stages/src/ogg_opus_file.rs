@@ -1,7 +1,7 @@
 //! The source `ogg-opus-file`: encoded sound from an Ogg file that holds Opus.
 
 use millstream_core::{
-    ByteRing, Cx, Descriptor, EncodedFrame, Format, Layer, Next, OPUS, Result, Role, Source, Timestamp, Worker,
+    ByteRing, Codec, Cx, Descriptor, EncodedFrame, Format, Layer, Next, OPUS, Result, Role, Source, Timestamp, Worker,
     samples_to_time,
 };
 
@@ -72,6 +72,10 @@ impl OggOpusFile {
 impl Source<EncodedFrame> for OggOpusFile {
     fn next(&mut self, cx: &mut Cx) -> Result<Next<EncodedFrame>> {
         self.0.next(cx)
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(OPUS)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use millstream_core::{Accepts, Cx, Descriptor, EncodedFrame, Error, Format, OPUS, Result, Sink, Timestamp, Worker};
+use millstream_core::{
+    Accepts, Codec, Cx, Descriptor, EncodedFrame, Error, Format, OPUS, Result, Sink, Timestamp, Worker,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +118,7 @@ impl OggOpusWriter {
 impl Sink<EncodedFrame> for OggOpusWriter {
     fn consume(&mut self, frame: EncodedFrame, cx: &mut Cx) -> Result<()> {
         self.output.heed(cx);
+        frame.require(OPUS)?;
         let len = frame.data.len();
         let samples = opus::samples(&frame.data).filter(|_| len <= MAX_PACKET);
         let samples = samples.ok_or_else(|| Error::bad_item(format!("{len} bytes that are no packet of Opus")))?;
@@ -142,6 +145,10 @@ impl Sink<EncodedFrame> for OggOpusWriter {
             self.write_page(begun.samples)?;
         }
         self.output.flush()
+    }
+
+    fn takes(&self) -> Option<Codec> {
+        Some(OPUS)
     }
 }
 

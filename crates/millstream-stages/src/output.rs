@@ -1,7 +1,7 @@
 //! Making and writing a file of media, with errors that say which file, and where in it.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use millstream_core::known::{Access, Known, is_standard_output};
@@ -16,16 +16,27 @@ const WRITE_BEHIND: usize = 128 * 1024;
 /// A file that is being written, and how far.
 ///
 /// A file that was there keeps its content until something is written or [`flush`](Output::flush)ed:
-/// a pipeline that cannot be built destroys nothing. A pipe with a name is opened once somebody reads it,
-/// and is waited for when something is to be written.
+/// a pipeline that cannot be built destroys nothing. One that cannot be written on, because its disk is
+/// full, is cut back to the whole items in it: what it holds stays readable. A pipe with a name is opened once
+/// somebody reads it, and is waited for when something is to be written.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
     /// None while nobody reads the pipe.
-    writer: Option<BufWriter<Pipe>>,
+    file: Option<Pipe>,
     claim: Option<Claim>,
     run: Option<Run>,
+    /// What is not handed to the operating system yet.
+    buffer: Vec<u8>,
     offset: u64,
+    /// How much was handed over.
+    handed: u64,
+    /// Where whole items end that were not handed over.
+    ends: Vec<u64>,
+    /// Where the last whole item ends that was.
+    kept: u64,
+    /// Whether something that was written had to be taken back.
+    cut: bool,
     begun: bool,
     /// Whether it is a file on a disk, and not a pipe or a device: only there can one go back.
     regular: bool,
@@ -53,10 +64,15 @@ impl Output {
         };
         let mut output = Output {
             path: path.to_owned(),
-            writer: None,
+            file: None,
             claim: None,
             run: None,
+            buffer: Vec::with_capacity(WRITE_BEHIND),
             offset: 0,
+            handed: 0,
+            ends: Vec::new(),
+            kept: 0,
+            cut: false,
             begun: false,
             regular: false,
         };
@@ -64,38 +80,33 @@ impl Output {
         let metadata = file.metadata().map_err(refused)?;
         output.claim = Some(Claim::new(path, &metadata, Access::Write)?);
         output.regular = metadata.is_file() && !is_standard_output(path);
-        output.writer = Some(BufWriter::with_capacity(WRITE_BEHIND, Pipe::new(file)));
+        output.file = Some(Pipe::new(file));
         Ok(output)
     }
 
     /// Stops waiting for a reader once the run of `cx` ends.
     pub(crate) fn heed(&mut self, cx: &Cx) {
         let run = self.run.get_or_insert_with(|| cx.run().clone());
-        if let Some(writer) = &mut self.writer
-            && writer.get_ref().run.is_none()
-        {
-            writer.get_mut().run = Some(run.clone());
+        if let Some(file) = self.file.as_mut().filter(|file| file.run.is_none()) {
+            file.run = Some(run.clone());
         }
     }
 
     /// Tells whoever runs it when it waits for another program.
     pub(crate) fn announce(&self, joined: &mut Joined<'_>) {
-        if self.writer.is_none() {
+        if self.file.is_none() {
             joined.notice(format!("writes {}, and waits until somebody reads there", self.path.display()));
         }
     }
 
     /// Whether something can be written without waiting for a reader.
     pub(crate) fn is_ready(&mut self) -> bool {
-        if self.writer.is_none() {
-            self.reopen();
-        }
-        self.writer.as_ref().is_some_and(|writer| writer.get_ref().has_room())
+        self.reopen() && self.file.as_ref().is_some_and(Pipe::has_room)
     }
 
     /// Whether somebody was there to write to.
     pub(crate) fn is_open(&self) -> bool {
-        self.writer.is_some()
+        self.file.is_some()
     }
 
     /// How many bytes were written.
@@ -103,36 +114,99 @@ impl Output {
         self.offset
     }
 
+    /// Whether something that was written had to be taken back, because it could not be written on.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Writes `bytes` behind what was written before.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self.begin()?.write_all(bytes);
-        written.map_err(|error| self.fatal("cannot write on").caused_by(error))?;
+        self.begin()?;
+        if self.buffer.len() + bytes.len() > WRITE_BEHIND {
+            self.hand_over()?;
+        }
+        if bytes.len() >= WRITE_BEHIND {
+            let written = self.write_all(bytes);
+            self.check(written)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
         self.offset += bytes.len() as u64;
         Ok(())
     }
 
-    /// Replaces what was written at `offset` by `bytes`. Does nothing in a pipe, where what is
-    /// written is gone.
+    /// Says that an item is whole: a header, a frame.
+    pub(crate) fn end_item(&mut self) {
+        self.ends.push(self.offset);
+    }
+
+    /// Replaces what was written at `offset` by `bytes`, if it is still there. Does nothing in a pipe,
+    /// where what is written is gone.
     pub(crate) fn patch(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         if !self.regular {
             return Ok(());
         }
-        // Seeking flushes what is buffered first.
-        let end = self.offset;
-        let writer = self.begin()?;
-        let flushed = writer.flush();
-        let file = &mut writer.get_mut().file;
-        let result = flushed
-            .and_then(|()| file.seek(SeekFrom::Start(offset)))
-            .and_then(|_| file.write_all(bytes))
-            .and_then(|()| file.seek(SeekFrom::Start(end)));
+        self.hand_over()?;
+        if offset + bytes.len() as u64 > self.offset {
+            return Ok(());
+        }
+        let Some(Pipe { file, .. }) = &mut self.file else { return Ok(()) };
+        let result = file.seek(SeekFrom::Start(offset)).and_then(|_| file.write_all(bytes));
+        let result = result.and_then(|()| file.seek(SeekFrom::Start(self.offset)));
         result.map(drop).map_err(|error| self.fatal("cannot go back to complete its header").caused_by(error))
     }
 
-    /// Hands everything to the operating system: it survives us.
+    /// Hands everything to the operating system: it survives us. What was written is whole.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        let flushed = self.begin()?.flush();
-        flushed.map_err(|error| self.fatal("cannot write on").caused_by(error))
+        self.begin()?;
+        self.end_item();
+        self.hand_over()
+    }
+
+    fn hand_over(&mut self) -> Result<()> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let written = self.write_all(&buffer);
+        self.buffer = buffer;
+        self.check(written)?;
+        self.buffer.clear();
+        self.kept = self.ends.last().copied().unwrap_or(self.kept);
+        self.ends.clear();
+        Ok(())
+    }
+
+    /// Writes all of `bytes`, and counts what was written, though it be not all.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let mut left = bytes;
+        while !left.is_empty() {
+            match file.write(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.handed += written as u64;
+                    left = &left[written..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the file back to whole items if something could not be written, and says so.
+    fn check(&mut self, written: io::Result<()>) -> Result<()> {
+        let Err(error) = written else { return Ok(()) };
+        let error = self.fatal("cannot write on").caused_by(error);
+        let whole = self.ends.iter().rev().find(|end| **end <= self.handed);
+        self.kept = whole.copied().unwrap_or(self.kept);
+        if let Some(Pipe { file, .. }) = self.file.as_mut().filter(|_| self.regular) {
+            // Taking away needs no room. Where it fails all the same, what is there is as good as it gets.
+            let cut = file.set_len(self.kept).and_then(|()| file.seek(SeekFrom::Start(self.kept)));
+            cut.map_or_else(|error| tracing::warn!("{}: cannot be cut back: {error}", self.path.display()), drop);
+        }
+        self.buffer.clear();
+        self.ends.clear();
+        (self.offset, self.handed, self.cut) = (self.kept, self.kept, true);
+        Err(error)
     }
 
     /// An error about this file, at the byte that is written next.
@@ -140,32 +214,42 @@ impl Output {
         Error::fatal(format!("{}: {what} (at byte {})", self.path.display(), self.offset))
     }
 
-    /// What writes, once somebody reads; a file is emptied first.
-    fn begin(&mut self) -> Result<&mut BufWriter<Pipe>> {
-        while self.writer.is_none() && !self.reopen() {
+    /// Waits until somebody reads; a file is emptied.
+    fn begin(&mut self) -> Result<()> {
+        if self.begun {
+            return Ok(());
+        }
+        while !self.reopen() {
             if self.run.as_ref().is_some_and(Run::is_stopping) {
                 return Err(self.fatal("nobody has read it"));
             }
             wait();
         }
-        if !std::mem::replace(&mut self.begun, true)
-            && self.regular
-            && let Some(writer) = &self.writer
-        {
+        self.begun = true;
+        if let Some(Pipe { file, .. }) = self.file.as_ref().filter(|_| self.regular) {
             self.claim.iter_mut().for_each(Claim::begin);
-            let emptied = writer.get_ref().file.set_len(0);
+            let emptied = file.set_len(0);
             emptied.map_err(|error| self.fatal("cannot replace what it held").caused_by(error))?;
         }
-        Ok(self.writer.as_mut().expect("it was opened just now, or before"))
+        Ok(())
     }
 
-    /// Opens a pipe if somebody reads it now.
+    /// Opens a pipe if somebody reads it now; whether it is open.
     fn reopen(&mut self) -> bool {
-        if let Ok(Some(file)) = open(&self.path) {
-            let pipe = Pipe { run: self.run.clone(), ..Pipe::new(file) };
-            self.writer = Some(BufWriter::with_capacity(WRITE_BEHIND, pipe));
+        if self.file.is_none()
+            && let Ok(Some(file)) = open(&self.path)
+        {
+            self.file = Some(Pipe { run: self.run.clone(), ..Pipe::new(file) });
         }
-        self.writer.is_some()
+        self.file.is_some()
+    }
+}
+
+impl Drop for Output {
+    /// What was written and not [flushed](Output::flush), because its pipeline was given up.
+    fn drop(&mut self) {
+        // Whoever drops it without a flush does not want to know.
+        let _ = self.hand_over();
     }
 }
 
@@ -274,7 +358,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_full_disk_ends_the_pipeline_and_names_the_file() {
+    fn a_full_disk_names_the_file() {
         let mut output = Output::create(Path::new("/dev/full")).unwrap();
         output.write(b"abc").unwrap();
         output.patch(0, b"a").unwrap();

@@ -1,5 +1,5 @@
 //! Reading and writing what may not be ready: a pipe, a terminal, a socket. Whoever waits looks every
-//! 50 ms whether the end has come, so that nothing here holds a pipeline.
+//! 20 ms whether the end has come, so that nothing here holds a pipeline.
 //!
 //! It waits in `poll`, and never in `read` or `write`: the other side may be another program's standard
 //! stream, whose flags are not ours to change. Where there is no `poll`, reading and writing wait by themselves.
@@ -11,9 +11,9 @@ use millstream_core::Run;
 
 /// How often somebody who waits looks whether the end has come.
 #[cfg(unix)]
-const LOOK: rustix::time::Timespec = rustix::time::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const LOOK: rustix::time::Timespec = rustix::time::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 /// How many looks after the end a reader of ours may take to make room: half a second.
-const LAST_LOOKS: u32 = 10;
+const LAST_LOOKS: u32 = 25;
 /// What a pipe takes at once without waiting when it says that it has room (`PIPE_BUF`, pipe(7)).
 const ROOM: usize = 4096;
 

@@ -101,6 +101,8 @@ impl WavWriter {
         }
         header.extend_from_slice(b"data\xFF\xFF\xFF\xFF");
         self.output.write(&header)?;
+        // There from the first on: what is cut back for want of room is a file of this kind at least.
+        self.output.flush()?;
         Ok(Begun { first: time, rate, channels, samples: 0, start: header.len() as u64 })
     }
 
@@ -118,7 +120,7 @@ impl WavWriter {
         begun.samples.saturating_add(more).saturating_mul(frame) <= self.limit
     }
 
-    /// The file ends here, for the reason given: nobody calls a sink that failed again.
+    /// The file ends here, for the reason given.
     fn close(&mut self, why: &str) -> Result<()> {
         self.complete()?;
         self.output.flush()?;
@@ -142,9 +144,12 @@ impl WavWriter {
 
     /// Writes the lengths into the header, as far as they are known.
     fn complete(&mut self) -> Result<()> {
-        let Some(Begun { samples, start, .. }) = self.begun else { return Ok(()) };
+        let Some(Begun { channels, start, .. }) = self.begun else { return Ok(()) };
+        // There is nothing to complete in a file that was cut back to nothing.
+        let Some(data) = self.output.offset().checked_sub(start) else { return Ok(()) };
+        let samples = data / (self.format.bytes() as u64 * u64::from(channels));
         // `has_room` saw to it that both fit.
-        let data = (self.output.offset() - start) as u32;
+        let data = data as u32;
         let riff = (self.output.offset() - 8) as u32;
         self.output.patch(4, &riff.to_le_bytes())?;
         self.output.patch(start - 4, &data.to_le_bytes())?;
@@ -204,6 +209,7 @@ impl Sink<AudioFrame> for WavWriter {
         self.write_silence(&mut begun, gap)?;
         self.format.encode(&block.samples, &mut self.bytes);
         self.output.write(&self.bytes)?;
+        self.output.end_item();
         begun.samples += block.len() as u64;
         self.begun = Some(begun);
         Ok(())
@@ -211,8 +217,9 @@ impl Sink<AudioFrame> for WavWriter {
 
     fn finish(&mut self, cx: &mut Cx) -> Result<()> {
         self.output.heed(cx);
+        let flushed = self.output.flush();
         self.complete()?;
-        self.output.flush()
+        flushed
     }
 }
 

@@ -108,7 +108,9 @@ impl Y4mWriter {
         };
         let header =
             format!("YUV4MPEG2 W{width} H{height} F{numerator}:{denominator} Ip A1:1 C{layout} XCOLORRANGE={range}\n");
-        self.output.write(header.as_bytes())
+        self.output.write(header.as_bytes())?;
+        // There from the first on: what is cut back for want of room is a file of this kind at least.
+        self.output.flush()
     }
 }
 
@@ -145,7 +147,9 @@ fn slot(rate: FrameRate, nanos: u128) -> u64 {
 
 fn write(output: &mut Output, frame: &VideoFrame) -> Result<()> {
     output.write(b"FRAME\n")?;
-    (0..frame.format().planes()).flat_map(|plane| frame.plane(plane).iter()).try_for_each(|row| output.write(row))
+    (0..frame.format().planes()).flat_map(|plane| frame.plane(plane).iter()).try_for_each(|row| output.write(row))?;
+    output.end_item();
+    Ok(())
 }
 
 impl Sink<VideoFrame> for Y4mWriter {

@@ -34,9 +34,9 @@ mod handler;
 #[cfg(test)]
 mod loopback;
 mod peer;
+mod plan;
 mod reports;
 mod runtime;
-mod sdp;
 mod shard;
 mod socket;
 mod timer;

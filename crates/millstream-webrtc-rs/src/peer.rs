@@ -17,9 +17,10 @@ use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState};
 
 use crate::bell::Bell;
 use crate::handler::Signal;
+use crate::plan::Plan;
 use crate::reports::Streams;
 use crate::runtime::{Caught, PeerRuntime};
-use crate::track::{self, Negotiated, Track};
+use crate::track::{self, Track};
 
 /// After both descriptions, the connection stands within this time or never: ICE alone gives up after 8 s,
 /// but a remote side that stops in the middle of DTLS would be waited for without end.
@@ -46,9 +47,9 @@ pub(crate) async fn run(
         tracks: Vec::new(),
         codecs: Vec::new(),
         connection: None,
-        answering: false,
+        offered: None,
+        agreed: None,
         created: None,
-        remote_ufrag: None,
         gathered: false,
         waiting: Vec::new(),
         deadline: None,
@@ -88,12 +89,12 @@ struct Task {
     /// Those that the connection was made for.
     codecs: Vec<Codec>,
     connection: Option<Arc<dyn PeerConnection>>,
-    /// The remote side has offered and was not answered yet.
-    answering: bool,
-    /// The newest description of this side, as the crate made it.
-    created: Option<String>,
-    /// The user fragment that the remote side's ICE runs under.
-    remote_ufrag: Option<String>,
+    /// What can be agreed on the remote side's offer, until it is answered.
+    offered: Option<Plan>,
+    /// What was agreed last.
+    agreed: Option<Plan>,
+    /// The newest description of this side, as the crate made it and as it was shown.
+    created: Option<(String, String)>,
     gathered: bool,
     waiting: Vec<Responder<Description>>,
     deadline: Option<Instant>,
@@ -178,12 +179,11 @@ impl Task {
     async fn signal(&mut self, signal: Signal) -> Option<PeerState> {
         match signal {
             Signal::Candidate(init) => {
-                let candidate = Candidate {
-                    candidate: init.candidate,
-                    mid: init.sdp_mid.filter(|mid| !mid.is_empty()),
-                    line: init.sdp_mline_index,
-                    ufrag: init.username_fragment,
+                let (mid, line) = match self.plan() {
+                    Some(plan) => (plan.tagged().0.map(str::to_owned), Some(plan.tagged().1)),
+                    None => (init.sdp_mid.filter(|mid| !mid.is_empty()), init.sdp_mline_index),
                 };
+                let candidate = Candidate { candidate: init.candidate, mid, line, ufrag: init.username_fragment };
                 self.events.send(PeerEvent::Candidate(Some(candidate)));
             }
             Signal::Gathered => {
@@ -207,38 +207,31 @@ impl Task {
                     RTCPeerConnectionState::Closed => return Some(PeerState::Closed),
                     _ => return None,
                 };
-                self.events.send(PeerEvent::State(state));
                 if state == PeerState::Connected {
                     self.connected = true;
                     self.deadline = None;
-                    self.start_tracks().await;
+                    // Before it is told: what is sent from then on is sent.
+                    self.start_tracks();
                 }
+                self.events.send(PeerEvent::State(state));
             }
         }
         None
     }
 
     fn add_track(&mut self, track: LocalTrack) {
-        let track = Track::new(track);
-        self.streams.add(Arc::clone(&track.stream));
-        self.tracks.push(track);
+        self.tracks.push(Track::new(track));
     }
 
-    /// Lets the tracks that were negotiated run.
-    async fn start_tracks(&mut self) {
-        for track in &mut self.tracks {
-            let Some(sender) = &track.sender else { continue };
-            if track.feed.is_none() {
-                continue;
-            }
-            let Ok(parameters) = sender.get_parameters().await else { continue };
-            let Some(negotiated) = Negotiated::find(&parameters, &track.codec) else { continue };
-            if let Some(feed) = track.feed.take() {
-                feed.open();
-                let (local, stream) = (Arc::clone(&track.local), Arc::clone(&track.stream));
-                let (bell, clock) = (self.bell.clone(), self.options.clock.clone());
-                self.runtime.run(track::send(feed, bell, local, stream, negotiated, clock));
-            }
+    /// Lets the tracks that were agreed run.
+    fn start_tracks(&mut self) {
+        for track in self.tracks.iter_mut().filter(|track| track.agreed.now().is_some()) {
+            let Some(feed) = track.feed.take() else { continue };
+            feed.open();
+            let (local, stream, agreed) =
+                (Arc::clone(&track.local), Arc::clone(&track.stream), Arc::clone(&track.agreed));
+            let (bell, clock) = (self.bell.clone(), self.options.clock.clone());
+            self.runtime.run(track::send(feed, bell, local, stream, agreed, clock));
         }
     }
 

@@ -47,6 +47,11 @@ impl Stream {
         Stream { ssrc, rate, video, cname, feedback, captured: Mutex::default() }
     }
 
+    /// Says that the other side needs a frame to start from.
+    pub(crate) fn want_key_frame(&self) {
+        self.feedback.key_frame_wanted();
+    }
+
     /// Notes that what was captured at `time` has the RTP timestamp `ticks`.
     pub(crate) fn captured(&self, ticks: u32, time: Timestamp) {
         *lock(&self.captured) = Some((ticks, time));
@@ -62,13 +67,17 @@ impl Stream {
     }
 }
 
-/// The streams of one peer.
+/// The streams that one peer sends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Streams(Arc<Mutex<Vec<Arc<Stream>>>>);
 
 impl Streams {
     pub(crate) fn add(&self, stream: Arc<Stream>) {
         lock(&self.0).push(stream);
+    }
+
+    pub(crate) fn remove(&self, ssrc: u32) {
+        lock(&self.0).retain(|stream| stream.ssrc != ssrc);
     }
 }
 

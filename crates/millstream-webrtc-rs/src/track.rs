@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 use std::time::Duration;
 
@@ -12,16 +12,14 @@ use millstream_core::{Clock, Codec, Media, RtpHeader, Timestamp};
 use millstream_webrtc::{Feed, Frame, LocalTrack};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::rtp;
-use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters, RTCRtpSendParameters,
-};
+use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::rtp_transceiver::RtpSender;
 
 use crate::bell::Bell;
-use crate::connection::{self, ABS_CAPTURE_TIME, PLAYOUT_DELAY};
-use crate::reports::Stream;
+use crate::connection;
+use crate::reports::{Stream, Streams};
 
 /// Between two capture stamps on sound, whose receiver counts on from the last; pictures carry one each.
 const CAPTURE_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,8 +29,7 @@ pub(crate) struct Track {
     pub(crate) codec: Codec,
     pub(crate) stream: Arc<Stream>,
     pub(crate) local: Arc<TrackLocalStaticRTP>,
-    /// The other side takes it, as far as its last description says.
-    pub(crate) taken: bool,
+    pub(crate) agreed: Arc<Agreed>,
     pub(crate) sender: Option<Arc<dyn RtpSender>>,
     /// Gone once it runs.
     pub(crate) feed: Option<Feed>,
@@ -58,34 +55,42 @@ impl Track {
         let media = MediaStreamTrack::new(name.clone(), id.clone(), id, kind, vec![encoding]);
         let stream = Arc::new(Stream::new(ssrc, &codec, name, feedback));
         let local = Arc::new(TrackLocalStaticRTP::new(media));
-        Track { codec, stream, local, taken: false, sender: None, feed: Some(feed) }
+        Track { codec, stream, local, agreed: Arc::default(), sender: None, feed: Some(feed) }
+    }
+
+    /// Sends it as was agreed, from the next frame on, or no more of it. What is not sent is one of
+    /// `streams` no more: nobody reports on it, and nobody is heard about it.
+    pub(crate) fn agree(&self, negotiated: Option<Negotiated>, streams: &Streams) {
+        let before = std::mem::replace(&mut *lock(&self.agreed.0), negotiated);
+        match (before, negotiated) {
+            (None, Some(_)) => streams.add(Arc::clone(&self.stream)),
+            (Some(_), None) => streams.remove(self.stream.ssrc),
+            _ => {}
+        }
+        let goes_on = before.is_none() && negotiated.is_some() && self.feed.is_none();
+        if goes_on && self.codec.media == Media::Video {
+            self.stream.want_key_frame();
+        }
     }
 }
 
-/// What was negotiated for a track.
-#[derive(Clone, Copy, Debug)]
+/// What was agreed for a track, if anything: nothing else of it is sent.
+#[derive(Debug, Default)]
+pub(crate) struct Agreed(Mutex<Option<Negotiated>>);
+
+impl Agreed {
+    pub(crate) fn now(&self) -> Option<Negotiated> {
+        *lock(&self.0)
+    }
+}
+
+/// How a track is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Negotiated {
-    payload_type: u8,
-    capture_time: Option<u8>,
-    playout_delay: Option<u8>,
-}
-
-impl Negotiated {
-    /// What `parameters` say about `codec`, if they mention it.
-    pub(crate) fn find(parameters: &RTCRtpSendParameters, codec: &Codec) -> Option<Negotiated> {
-        let parameters = &parameters.rtp_parameters;
-        let mime = codec.mime();
-        let found = parameters.codecs.iter().find(|found| found.rtp_codec.mime_type.eq_ignore_ascii_case(&mime))?;
-        let extension = |uri| {
-            let found = parameters.header_extensions.iter().find(|extension| extension.uri == uri);
-            found.and_then(|extension| u8::try_from(extension.id).ok())
-        };
-        Some(Negotiated {
-            payload_type: found.payload_type,
-            capture_time: extension(ABS_CAPTURE_TIME),
-            playout_delay: extension(PLAYOUT_DELAY),
-        })
-    }
+    pub(crate) payload_type: u8,
+    /// The ids of header extensions, from 1 to 14.
+    pub(crate) capture_time: Option<u8>,
+    pub(crate) playout_delay: Option<u8>,
 }
 
 /// Sends the frames of `feed` until it ends or the connection does.
@@ -94,7 +99,7 @@ pub(crate) async fn send(
     bell: Bell,
     local: Arc<TrackLocalStaticRTP>,
     stream: Arc<Stream>,
-    to: Negotiated,
+    agreed: Arc<Agreed>,
     clock: Clock,
 ) {
     let mut stamped: Option<Timestamp> = None;
@@ -106,7 +111,7 @@ pub(crate) async fn send(
     })
     .await
     {
-        let Some(first) = packets.headers.first() else { continue };
+        let (Some(first), Some(to)) = (packets.headers.first(), agreed.now()) else { continue };
         stream.captured(first.timestamp, packets.time);
         let due = packets.codec.media == Media::Video
             || stamped.is_none_or(|at| packets.time < at || packets.time.since(at) >= CAPTURE_INTERVAL);
@@ -134,7 +139,7 @@ impl Negotiated {
             ssrc,
             ..rtp::header::Header::default()
         };
-        // Ids were negotiated in 1 to 14 and the data is short, so that neither can be refused.
+        // Ids are 1 to 14 and the data is short, so that neither can be refused.
         if let Some(id) = self.playout_delay {
             // Least and most delay in units of 10 ms, 12 bits each: show it at once.
             let _ = header.set_extension(id, Bytes::from_static(&[0; 3]));
@@ -150,4 +155,8 @@ impl Negotiated {
 /// for its hash tables.
 fn random_ssrc() -> u32 {
     (RandomState::new().build_hasher().finish() as u32).max(1)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

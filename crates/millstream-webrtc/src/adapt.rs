@@ -21,9 +21,6 @@ pub const TOLERABLE: Bitrate = Bitrate::from_kbps(150);
 /// packet), sound, and a reserve for what is sent again.
 const SHARE: f64 = 0.85;
 
-/// What an encoder is asked for where nobody limits it.
-const UNLIMITED: Bitrate = Bitrate::from_bps(100_000_000_000);
-
 /// Remembers what was asked for, so that only changes are asked.
 #[derive(Debug, Default)]
 pub(crate) struct Limit(Option<Bitrate>);
@@ -37,7 +34,7 @@ impl Limit {
             return None;
         }
         self.0 = limit;
-        Some(limit.unwrap_or(UNLIMITED))
+        Some(limit.unwrap_or(Bitrate::MAX))
     }
 }
 
@@ -53,7 +50,7 @@ mod tests {
         assert_eq!(follow(&[2000, 1000, 90]), Some(Bitrate::from_kbps(850)));
         assert_eq!(follow(&[3000, 1000]), None, "as before");
         assert_eq!(follow(&[3000]), Some(Bitrate::from_kbps(2550)));
-        assert_eq!(follow(&[90]), Some(UNLIMITED), "nobody is left to follow");
+        assert_eq!(follow(&[90]), Some(Bitrate::MAX), "nobody is left to follow");
         assert_eq!(follow(&[149]), None);
     }
 }

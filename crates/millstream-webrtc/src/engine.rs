@@ -38,8 +38,9 @@ impl Engine {
     pub fn peer(&self, options: PeerOptions) -> Result<Peer> {
         self.capabilities.check(self.name(), &options)?;
         let (sender, events, state) = EventSender::new();
+        let clock = options.clock.clone();
         let backend = self.backend.open(options, sender.clone())?;
-        Ok(Peer::new(self.clone(), backend, sender, events, state))
+        Ok(Peer::new(self.clone(), backend, clock, sender, events, state))
     }
 }
 

@@ -20,8 +20,12 @@ struct State {
 }
 
 pub(crate) fn peer() -> (Fake, Peer) {
+    peer_on(Clock::manual().0)
+}
+
+pub(crate) fn peer_on(clock: Clock) -> (Fake, Peer) {
     let fake = Fake::default();
-    let peer = Engine::new(fake.clone()).peer(PeerOptions::new(Clock::manual().0)).unwrap();
+    let peer = Engine::new(fake.clone()).peer(PeerOptions::new(clock)).unwrap();
     (fake, peer)
 }
 
@@ -31,7 +35,7 @@ pub(crate) fn video_track() -> TrackOptions {
 
 /// A frame of VP8 captured at `millis`, in `packets` packets.
 pub(crate) fn frame(millis: u64, role: Role, packets: u32) -> RtpPackets {
-    let header = |n| RtpHeader { start: n, end: n + 1, timestamp: millis as u32 * 90, ..RtpHeader::default() };
+    let header = |n| RtpHeader { start: n, end: n + 1, timestamp: (millis * 90) as u32, ..RtpHeader::default() };
     RtpPackets {
         time: Timestamp::from_millis(millis),
         codec: VP8,
@@ -58,12 +62,29 @@ impl Fake {
         state.events.as_ref().unwrap().send(PeerEvent::State(PeerState::Connected));
     }
 
+    pub(crate) fn prepare(&self) {
+        self.0.lock().unwrap().tracks.iter().for_each(|track| track.feed.prepare());
+    }
+
     pub(crate) fn feedback(&self, track: usize) -> Feedback {
         self.0.lock().unwrap().tracks[track].feedback.clone()
     }
 
     pub(crate) fn track_names(&self) -> Vec<String> {
         self.0.lock().unwrap().tracks.iter().map(|track| format!("{}/{}", track.stream, track.id)).collect()
+    }
+
+    /// Which tracks have ended.
+    pub(crate) fn ended(&self) -> Vec<bool> {
+        self.0.lock().unwrap().tracks.iter().map(|track| track.feed.is_ended()).collect()
+    }
+
+    /// First sequence number and time in milliseconds of each frame that is due on `track`.
+    pub(crate) fn due(&self, track: usize) -> Vec<(u16, u64)> {
+        let mut state = self.0.lock().unwrap();
+        let feed = &mut state.tracks[track].feed;
+        let frames = std::iter::from_fn(|| feed.try_next());
+        frames.map(|frame| (frame.sequence, frame.packets.time.as_nanos() / 1_000_000)).collect()
     }
 
     /// First sequence number and packets of each frame that waits on `track`.

@@ -27,22 +27,30 @@ pub struct Feed(pub(crate) Arc<Track>);
 impl Feed {
     /// Says that the connection is being made. A picture to start from is wished for, and kept with
     /// those after it until [`open`](Feed::open): so it is made while the two sides still shake hands.
-    /// If they take longer than half a second of pictures it is given up. Sound is not kept: it would
-    /// be late.
+    /// An [`Audience`](crate::Audience) that may not ask for one gives those since the last instead.
+    /// If the two sides take longer than half a second of pictures all is given up. Sound is not kept:
+    /// it would be late.
     pub fn prepare(&self) {
         if self.0.codec.media == Media::Video && self.0.queue.prepare() {
-            self.0.want_key_frame();
+            self.0.want_start();
         }
     }
 
-    /// Says that the connection stands. What was [prepared](Feed::prepare) is sent; where nothing
-    /// was, the first frame is the next one that a decoder can start from, and it is wished for.
+    /// Says that the connection stands. What was [prepared](Feed::prepare) is sent, the first picture at
+    /// once and the others four times faster than they were captured; where nothing was, the first frame is
+    /// the next one that a decoder can start from, and it is wished for.
     pub fn open(&self) {
-        let unprepared = self.0.queue.open();
+        let unprepared = self.0.queue.open(self.0.is_heard().then(|| self.0.clock.now()));
         // Every packet of sound is a start: there is nothing to wish for.
-        if unprepared && self.0.codec.media == Media::Video {
-            self.0.want_key_frame();
+        if self.0.codec.media != Media::Video {
+            return;
         }
+        if unprepared { self.0.want_start() } else { self.0.tell(Wish::Pace) }
+    }
+
+    /// Whether the sender is gone: the track has ended, but for what still waits.
+    pub fn is_ended(&self) -> bool {
+        self.0.queue.is_ended()
     }
 
     /// The next frame; `None` once the sender is gone and all was taken.
@@ -50,14 +58,14 @@ impl Feed {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// The next frame, if there is one now.
+    /// The next frame, if there is one that is due now.
     pub fn try_next(&mut self) -> Option<Frame> {
-        self.0.queue.pop()
+        self.0.queue.pop(&self.0.clock)
     }
 
     /// [`next`](Feed::next) by hand.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        self.0.queue.poll_pop(cx)
+        self.0.queue.poll_pop(cx, &self.0.clock)
     }
 }
 

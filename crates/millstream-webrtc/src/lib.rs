@@ -7,7 +7,7 @@
 //!   [`wait`](Reply::wait) on a thread. Dropping it cancels nothing, so the order of calls is the
 //!   order of commands.
 //! - A state is a [`Watch`]; events are one stream, [taken once](Peer::take_events), from which
-//!   nothing is lost.
+//!   nothing that still holds is lost.
 //! - A track **is** a pipeline's sink: [`Sender`] takes RTP packets, one frame at a time, and never
 //!   blocks. A key-frame wish of the remote side goes upstream by itself.
 //!
@@ -54,16 +54,20 @@ mod engine;
 mod events;
 mod feed;
 mod options;
+mod pace;
 mod peer;
 mod queue;
+mod recent;
 mod reply;
+pub mod sdp;
 mod sender;
 mod statistics;
-mod throttle;
 mod watch;
 
 #[cfg(test)]
 mod fake;
+
+pub use millstream_core::throttle::KEY_FRAME_INTERVAL;
 
 pub use adapt::{Adapt, TOLERABLE};
 pub use audience::{Audience, AudienceSink, Seat};
@@ -78,5 +82,4 @@ pub use peer::Peer;
 pub use reply::{Reply, Responder};
 pub use sender::{Sender, TrackId, TrackOptions};
 pub use statistics::{Reception, SenderStatistics, Statistics, TrackStatistics, TransportStatistics};
-pub use throttle::KEY_FRAME_INTERVAL;
 pub use watch::{Changed, Watch};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use millstream_core::{Error, Result};
+use millstream_core::{Clock, Error, Result};
 
 use crate::sender::Track;
 use crate::{
@@ -21,6 +21,7 @@ pub struct Peer(Arc<Inner>);
 struct Inner {
     engine: Engine,
     backend: Box<dyn BackendPeer>,
+    clock: Clock,
     sender: EventSender,
     events: Mutex<Option<Events>>,
     state: Watch<PeerState>,
@@ -32,12 +33,13 @@ impl Peer {
     pub(crate) fn new(
         engine: Engine,
         backend: Box<dyn BackendPeer>,
+        clock: Clock,
         sender: EventSender,
         events: Events,
         state: Watch<PeerState>,
     ) -> Peer {
         let (events, tracks, next_track) = (Mutex::new(Some(events)), Mutex::default(), AtomicU32::new(0));
-        Peer(Arc::new(Inner { engine, backend, sender, events, state, next_track, tracks }))
+        Peer(Arc::new(Inner { engine, backend, clock, sender, events, state, next_track, tracks }))
     }
 
     /// Hears what the remote side offers or answers.
@@ -90,7 +92,7 @@ impl Peer {
             return Err(Error::lost("the peer is closed; open another with Engine::peer"));
         }
         let track = TrackId(self.0.next_track.fetch_add(1, Ordering::Relaxed));
-        let (sender, local) = Sender::new(track, options, self.0.sender.clone());
+        let (sender, local) = Sender::new(track, options, self.0.clock.clone(), self.0.sender.clone());
         let mut tracks = self.tracks();
         tracks.retain(|track| track.strong_count() > 0);
         tracks.push(Arc::downgrade(sender.track()));
@@ -175,7 +177,6 @@ mod tests {
     use super::*;
     use crate::fake::{self, Fake};
     use crate::{IceServer, PeerEvent, PeerOptions};
-    use millstream_core::Clock;
 
     #[test]
     fn commands_are_sent_when_called_and_in_order_whether_or_not_replies_are_awaited() {

@@ -24,7 +24,7 @@ mod registry;
 
 pub use millstream_core as core;
 pub use millstream_pipeline as pipeline;
-pub use millstream_pipeline::{Link, Output, Pipeline, Policy, Running, Stopper};
+pub use millstream_pipeline::{Link, OnFailure, Output, Pipeline, Policy, Running, Stopper};
 pub use millstream_rtp as rtp;
 pub use millstream_stages as stages;
 pub use millstream_webrtc as webrtc;

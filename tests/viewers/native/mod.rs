@@ -80,7 +80,8 @@ impl Viewer {
             if answer.status != 201 {
                 return Err(format!("{}: {}", answer.status, answer.body));
             }
-            let resource = answer.header("location").to_owned();
+            // It is relative to the endpoint.
+            let resource = format!("/{}", answer.header("location"));
             Ok(Answered { sdp: answer.body, resource })
         })
         .await

@@ -7,6 +7,8 @@ use millstream_core::descriptor::Descriptor;
 use millstream_core::known::{Sound, SoundGiven};
 use millstream_core::options::{Table, Value};
 
+use crate::faults::OnFailure;
+
 use super::check::Checked;
 use super::joins::{Join, Joins};
 use super::report::{Fault, Place, Report};
@@ -92,7 +94,8 @@ fn stage<'r>(name: String, descriptor: &'r Descriptor, table: Table, place: Plac
     let sound = descriptor.known(table.clone()).sound;
     let factory = descriptor.read(table).ok();
     let (files, inputs, strays) = (Vec::new(), Vec::new(), Vec::new());
-    Checked { name, header: place, descriptor: Some(descriptor), factory, files, sound, inputs, strays }
+    let on_failure = OnFailure::default();
+    Checked { name, header: place, descriptor: Some(descriptor), factory, files, sound, on_failure, inputs, strays }
 }
 
 fn free_name(of: &str, by: &str, stages: &[Checked<'_>]) -> String {

@@ -6,9 +6,10 @@ use millstream_core::options::{Problem, Table, Value};
 use millstream_core::{Registry, descriptor::Input};
 
 use super::document::{Entry, Node, Tree};
-use super::names::{all, nearest};
+use super::names::{all, either, nearest};
 use super::report::{Fault, Place, Report};
 use super::stages::Stage;
+use crate::faults::OnFailure;
 
 /// A stage whose type and options have been looked at.
 pub(super) struct Checked<'r> {
@@ -22,6 +23,7 @@ pub(super) struct Checked<'r> {
     pub(super) files: Vec<(FileUse, Place)>,
     /// What is known of the sound that it gives.
     pub(super) sound: SoundGiven,
+    pub(super) on_failure: OnFailure,
     /// The input that each value is for.
     pub(super) inputs: Vec<(usize, Node)>,
     /// Keys that the type does not know, with values that may have been meant as inputs. Reported.
@@ -31,6 +33,7 @@ pub(super) struct Checked<'r> {
 /// Checks `stage` against what its type says of itself.
 pub(super) fn check<'r>(stage: Stage, registry: &'r Registry, report: &mut Report) -> Checked<'r> {
     let Stage { name, header, mut entries, broken } = stage;
+    let on_failure = take_on_failure(&name, &mut entries, report);
     let mut checked = Checked {
         name,
         header,
@@ -38,6 +41,7 @@ pub(super) fn check<'r>(stage: Stage, registry: &'r Registry, report: &mut Repor
         factory: None,
         files: Vec::new(),
         sound: SoundGiven::default(),
+        on_failure,
         inputs: Vec::new(),
         strays: Vec::new(),
     };
@@ -58,6 +62,29 @@ pub(super) fn check<'r>(stage: Stage, registry: &'r Registry, report: &mut Repor
     checked.inputs.sort_by_key(|(input, _)| *input);
     read_options(&mut checked, descriptor, options, registry, report);
     checked
+}
+
+/// The key that every stage has beside its `type`.
+const ON_FAILURE: &str = "on-failure";
+
+/// Removes what a stage says of its own failure from its entries.
+fn take_on_failure(stage: &str, entries: &mut Vec<Entry>, report: &mut Report) -> OnFailure {
+    let Some(at) = entries.iter().position(|entry| entry.key == ON_FAILURE) else { return OnFailure::default() };
+    let Node { place, tree } = entries.remove(at).node;
+    let ends = match &tree {
+        Tree::Leaf(Value::Text(name)) => OnFailure::from_name(name),
+        Tree::Unreadable => Some(OnFailure::default()),
+        _ => None,
+    };
+    ends.unwrap_or_else(|| {
+        let fault = Fault::at(place, format!("`{ON_FAILURE}` of stage `{stage}` cannot be this"));
+        let near = if let Tree::Leaf(Value::Text(name)) = &tree { nearest(name, OnFailure::NAMES) } else { None };
+        report.push(match near {
+            Some(near) => fault.meant(Some(near)),
+            None => fault.label(format!("expected {}", either(OnFailure::NAMES))),
+        });
+        OnFailure::default()
+    })
 }
 
 /// Removes the `type` of a stage from its entries and finds it.
@@ -206,7 +233,7 @@ fn unknown_key(key: &str, place: Place, descriptor: &Descriptor, registry: &Regi
     let options = descriptor.option_keys();
     let inputs = descriptor.inputs().iter().map(|input| input.key);
     let known: Vec<&str> = inputs.chain(options.iter().map(String::as_str)).collect();
-    if let Some(near) = nearest(key, known.iter().copied()) {
+    if let Some(near) = nearest(key, known.iter().copied().chain([ON_FAILURE])) {
         return fault.meant(Some(near));
     }
     let has_option = |other: &&Descriptor| other.option_keys().iter().any(|option| option == key);

@@ -22,7 +22,8 @@
 //! input = "vp8"
 //! path = "webcam.ivf"
 //! ```
-//! A stage's keys are its `type`, its inputs and its options. An input is the name of a stage,
+//! A stage's keys are its `type`, its inputs, its options, and `on-failure` (`"end-branch"` unless it says
+//! `"stop"`): what ends when it fails. An input is the name of a stage,
 //! `"name.output"` where that stage has several outputs, or a table `{ from, policy, items, max-age }`
 //! that also says how the link is bounded. An output taken twice is a fan-out.
 //!

@@ -10,6 +10,7 @@ use super::check::Checked;
 use super::diagnostic::Diagnostic;
 use super::joins::{Flows, Join, Joins};
 use super::link::LinkChoice;
+use crate::faults::OnFailure;
 
 /// A checked pipeline, ready to be built.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct PlannedStage {
     pub files: Vec<FileUse>,
     /// What builds it, with its options inside.
     pub factory: Factory,
+    /// What ends when it fails.
+    pub on_failure: OnFailure,
     /// Its joined inputs, in the order of its descriptor.
     pub inputs: Vec<PlannedInput>,
     /// Its outputs, in the order of its descriptor. One that gives what an input gets is left out where
@@ -146,6 +149,7 @@ pub(super) fn assemble(
             files: stage.files.into_iter().map(|(file, _)| file).collect(),
             name: stage.name,
             factory: stage.factory?,
+            on_failure: stage.on_failure,
         })
     };
     let mut stages: Vec<_> = stages.into_iter().zip(given).enumerate().map(planned).collect();

@@ -3,10 +3,11 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
 use millstream_core::descriptor::Place;
-use millstream_core::{Cx, Error, FromInput, Item, Received, Sink, Source, Stage, Upstream};
+use millstream_core::{Codec, Cx, Error, FromInput, Item, Received, Sink, Source, Stage, Upstream};
 
 use super::{Join, Output, Pipeline, default_link};
 use crate::link::{Exit, link};
@@ -20,7 +21,7 @@ use crate::task::{Hosted, LinkTask, Task};
 impl Pipeline {
     pub(crate) fn add_source<T: Item>(&mut self, name: &str, source: Box<dyn Source<T>>, blocking: bool) -> Output<T> {
         let signal = self.new_signal();
-        let output = self.new_output(name, &signal);
+        let output = self.new_output(name, &signal, source.gives());
         let seat = Seat { reopens: true, ..self.seat(&output.stage, Place::Source, &signal) };
         let cx = self.cx(&seat, Upstream::default());
         let task = SourceTask::new(source, cx, Outputs::new(&output.mailbox), seat);
@@ -45,7 +46,9 @@ impl Pipeline {
     ) -> Output<O> {
         let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
         let upstream = Upstream::new(join.output.signal.waker());
+        let takes = stage.takes();
         let (node, output) = self.node(name, stage, &signal, upstream.clone());
+        self.agree(&output.stage, takes, &join.output);
         self.join_one(&output.stage, join, &signal, upstream, Box::new(node), own_thread);
         output
     }
@@ -55,6 +58,7 @@ impl Pipeline {
         let name = self.named(name, &signal);
         let seat = self.seat(&name, Place::Sink, &signal);
         let upstream = Upstream::new(join.output.signal.waker());
+        self.agree(&name, sink.takes(), &join.output);
         let node = SinkNode::new(sink, self.cx(&seat, upstream.clone()), seat);
         self.join_one(&name, join, &signal, upstream, Box::new(node), own_thread);
     }
@@ -64,17 +68,17 @@ impl Pipeline {
         name: &str,
         stage: Box<dyn Stage<FromInput<I>, O>>,
     ) -> (Inputs<I>, Output<O>) {
-        let signal = self.new_signal();
+        let (signal, takes) = (self.new_signal(), stage.takes());
         let (node, output) = self.node(name, stage, &signal, Upstream::new(signal.waker()));
-        (self.gather(&output.stage, &signal, Box::new(node)), output)
+        (self.gather(&output.stage, &signal, takes, Box::new(node)), output)
     }
 
     pub(crate) fn add_many_sink<T: Item>(&mut self, name: &str, sink: Box<dyn Sink<FromInput<T>>>) -> Inputs<T> {
-        let signal = self.new_signal();
+        let (signal, takes) = (self.new_signal(), sink.takes());
         let name = self.named(name, &signal);
         let seat = self.seat(&name, Place::Sink, &signal);
         let node = SinkNode::new(sink, self.cx(&seat, Upstream::new(signal.waker())), seat);
-        self.gather(&name, &signal, Box::new(node))
+        self.gather(&name, &signal, takes, Box::new(node))
     }
 
     fn node<I: Received, O: Item>(
@@ -84,7 +88,7 @@ impl Pipeline {
         signal: &Arc<Signal>,
         upstream: Upstream,
     ) -> (StageNode<I, O>, Output<O>) {
-        let output = self.new_output(name, signal);
+        let output = self.new_output(name, signal, stage.gives());
         let seat = self.seat(&output.stage, Place::Stage, signal);
         let cx = self.cx(&seat, upstream);
         (StageNode::new(stage, cx, Outputs::new(&output.mailbox), seat), output)
@@ -94,9 +98,10 @@ impl Pipeline {
         &mut self,
         name: &Arc<str>,
         signal: &Arc<Signal>,
+        takes: Option<Codec>,
         consumer: Box<dyn Consumer<FromInput<T>>>,
     ) -> Inputs<T> {
-        let announced = Announced::new(name, signal);
+        let announced = Announced::new(name, signal, takes);
         self.host(name, signal, Box::new(ManyTask::new(&announced, consumer)), false);
         Inputs::new(announced)
     }
@@ -146,8 +151,19 @@ impl Pipeline {
         }
     }
 
-    fn new_output<T>(&mut self, name: &str, signal: &Arc<Signal>) -> Output<T> {
-        Output { stage: self.named(name, signal), mailbox: Mailbox::new(), signal: Arc::clone(signal), part: self.part }
+    /// Refuses to join `output` to the stage `name`, which takes one codec only, if it gives another.
+    pub(super) fn agree<T>(&mut self, name: &str, takes: Option<Codec>, output: &Output<T>) {
+        let (Some(takes), Some(gives)) = (takes, output.codec) else { return };
+        if takes != gives && self.wrong.is_none() {
+            let from = &output.stage;
+            let message = format!("it takes {takes}, and `{from}` gives {gives}; join it to what gives {takes}");
+            self.wrong = Some(Error::config(message).in_stage(name));
+        }
+    }
+
+    fn new_output<T>(&mut self, name: &str, signal: &Arc<Signal>, codec: Option<Codec>) -> Output<T> {
+        let (stage, signal) = (self.named(name, signal), Arc::clone(signal));
+        Output { stage, mailbox: Mailbox::new(), signal, part: self.part, codec }
     }
 
     /// The name of a stage that is hosted by the task of `signal`.
@@ -164,6 +180,8 @@ impl Pipeline {
     }
 
     fn seat(&mut self, name: &Arc<str>, stands: Place, signal: &Arc<Signal>) -> Seat {
+        let stops = Arc::<AtomicBool>::default();
+        self.stops.push((Arc::clone(name), Arc::clone(&stops)));
         let mut figures = self.shared.figures();
         if figures.has(name) && self.wrong.is_none() {
             self.wrong = Some(Error::config(format!("two stages are called `{name}`; give each a name of its own")));
@@ -173,6 +191,7 @@ impl Pipeline {
         drop(figures);
         Seat {
             name: Arc::clone(name),
+            part: self.part,
             place,
             counts,
             woken: Woken::new(signal),
@@ -180,6 +199,7 @@ impl Pipeline {
             clock: self.clock.clone(),
             timed: self.timed,
             reopens: false,
+            stops,
         }
     }
 
@@ -190,6 +210,7 @@ impl Pipeline {
     fn host(&mut self, name: &Arc<str>, signal: &Arc<Signal>, task: Box<dyn Task>, blocking: bool) {
         self.tasks.push(Hosted {
             name: Arc::clone(name),
+            part: self.part,
             signal: Arc::clone(signal),
             task,
             blocking,

@@ -5,14 +5,16 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millstream_core::{
-    Clock, Error, FromInput, Hand, InputId, Item, Media, Result, Run, Sink, Source, Stage, Timestamp, Upstream, Utc,
+    Clock, Codec, Error, FromInput, Hand, InputId, Item, Media, Result, Run, Sink, Source, Stage, Timestamp, Upstream,
+    Utc,
 };
 
 use crate::branch::Branch;
+use crate::faults::OnFailure;
 use crate::many::Inputs;
 use crate::outputs::{Leave, Mailbox};
 use crate::policy::{Link, Policy};
@@ -37,6 +39,8 @@ pub struct Pipeline {
     joins: Vec<(Arc<Leave>, Arc<Signal>)>,
     /// The task that hosts each stage, by its bell.
     homes: Vec<(Arc<str>, Arc<Signal>)>,
+    /// Whether the whole stops when a stage fails, by its name.
+    stops: Vec<(Arc<str>, Arc<AtomicBool>)>,
     /// Whose figures those of its stages and links are.
     part: u64,
     /// The outputs of declared stages, by the names that inputs use in TOML.
@@ -53,6 +57,8 @@ pub struct Output<T> {
     signal: Arc<Signal>,
     /// The part that its stage is of.
     part: u64,
+    /// What it is encoded with, where that is known.
+    codec: Option<Codec>,
 }
 
 impl<T> Clone for Output<T> {
@@ -62,6 +68,7 @@ impl<T> Clone for Output<T> {
             mailbox: Arc::clone(&self.mailbox),
             signal: Arc::clone(&self.signal),
             part: self.part,
+            codec: self.codec,
         }
     }
 }
@@ -136,6 +143,7 @@ impl Pipeline {
             tasks: Vec::new(),
             joins: Vec::new(),
             homes: Vec::new(),
+            stops: Vec::new(),
             declared: Vec::new(),
             part: shared.figures().add_part(),
             timed: true,
@@ -268,6 +276,7 @@ impl Pipeline {
     pub fn join<T: Item>(&mut self, inputs: &Inputs<T>, input: impl Into<Join<T>>) -> InputId {
         let join = input.into();
         let announced = inputs.announced();
+        self.agree(&announced.stage, announced.takes, &join.output);
         let upstream = Upstream::new(join.output.signal.waker());
         let (stage, signal) = (Arc::clone(&announced.stage), Arc::clone(&announced.signal));
         let exit = self.link(&stage, join, &signal, upstream.clone());
@@ -277,7 +286,8 @@ impl Pipeline {
     /// Starts it on threads.
     ///
     /// # Errors
-    /// If two stages have one name, if it was made for virtual time, or if no thread can be had.
+    /// If two stages have one name, if one takes another codec than it is given, if it was made for virtual
+    /// time, or if no thread can be had.
     pub fn spawn(mut self) -> Result<Running> {
         if let Some(error) = self.wrong.take() {
             return Err(error);
@@ -294,7 +304,8 @@ impl Pipeline {
     /// Makes it ready to be stepped in virtual time.
     ///
     /// # Errors
-    /// If two stages have one name, if it was made for real time, or if a source blocks in a driver.
+    /// If two stages have one name, if one takes another codec than it is given, if it was made for real
+    /// time, or if a source blocks in a driver.
     pub fn step(mut self) -> Result<Stepped> {
         if let Some(error) = self.wrong.take() {
             return Err(error);
@@ -307,6 +318,26 @@ impl Pipeline {
         })?;
         self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
         Ok(Stepped::new(self.tasks, self.shared, self.clock, hand))
+    }
+
+    /// Says what ends when the stage `name` fails; of a bundle, all its ends. Its own branch does where
+    /// nothing is said.
+    ///
+    /// # Panics
+    /// If no stage is called that.
+    pub fn on_failure(&mut self, name: &str, ends: OnFailure) {
+        assert!(self.set_on_failure(name, ends), "no stage is called `{name}`");
+    }
+
+    /// The same; whether there is such a stage.
+    pub(crate) fn set_on_failure(&mut self, name: &str, ends: OnFailure) -> bool {
+        let is_end = |stage: &str| stage.strip_prefix(name).is_some_and(|end| end.is_empty() || end.starts_with('.'));
+        let mut found = false;
+        for (_, stops) in self.stops.iter().filter(|(stage, _)| is_end(stage)) {
+            stops.store(ends == OnFailure::Stop, Ordering::Relaxed);
+            found = true;
+        }
+        found
     }
 
     /// Has the stage `name` be busy with each item for as long as `cost` says, told how many it had

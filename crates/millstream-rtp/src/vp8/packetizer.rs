@@ -1,6 +1,8 @@
 //! One VP8 frame in, its packets out: of nearly equal size, copied once.
 
-use millstream_core::{ByteRing, EncodedFrame, Error, Out, Pool, Result, Role, RtpHeader, RtpPackets, Stage, VP8};
+use millstream_core::{
+    ByteRing, Codec, EncodedFrame, Error, Out, Pool, Result, Role, RtpHeader, RtpPackets, Stage, VP8,
+};
 
 use super::Options;
 use super::descriptor::{Descriptor, Temporal};
@@ -86,6 +88,7 @@ impl Packetizer {
 
 impl Stage<EncodedFrame, RtpPackets> for Packetizer {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<RtpPackets>) -> Result<()> {
+        frame.require(VP8)?;
         if frame.data.is_empty() {
             return Err(Error::bad_item("a VP8 frame without a byte: its encoder pushed what it dropped"));
         }
@@ -119,6 +122,14 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
         let EncodedFrame { time, role, layer, .. } = frame;
         out.push(RtpPackets { time, codec: VP8, role, layer, headers, data });
         Ok(())
+    }
+
+    fn takes(&self) -> Option<Codec> {
+        Some(VP8)
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(VP8)
     }
 }
 

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use super::is_this_machine;
+
 /// The origins (RFC 6454) of other web sites that may watch: none, some, or all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "Vec<String>")]
@@ -26,6 +28,17 @@ impl Origins {
     /// Whether the site with `origin` may; as a browser writes it, in small letters.
     pub fn allow(&self, origin: &str) -> bool {
         self.all || self.some.iter().any(|allowed| allowed == origin)
+    }
+
+    /// Whether each site that may proves who it is: by HTTPS, or by being on this machine. Anybody on the
+    /// way can pose as a site over plain HTTP, and `"*"` names nobody.
+    pub(crate) fn prove_themselves(&self) -> bool {
+        let proven = |origin: &String| match origin.split_once("://") {
+            Some(("https", _)) => true,
+            Some((_, host)) => is_this_machine(host),
+            None => false,
+        };
+        !self.all && self.some.iter().all(proven)
     }
 
     /// The names and ports of those that may, as `Host` writes them.
@@ -106,6 +119,17 @@ mod tests {
         assert!(!two.allow("http://a.example") && !two.allow("null") && !two.are_all());
         assert_eq!(two.hosts().collect::<Vec<_>>(), ["a.example", "[::1]:8080"]);
         assert!(read("\"*\"").unwrap().allow("null") && read("[\"*\"]").unwrap() == Origins::ALL);
+        for (origins, proven) in [
+            ("[]", true),
+            ("\"https://a.example\"", true),
+            ("[\"http://localhost:3000\", \"http://127.0.0.1\", \"http://[::1]:80\"]", true),
+            ("\"*\"", false),
+            ("[\"https://a.example\", \"*\"]", false),
+            ("[\"https://a.example\", \"http://a.example\"]", false),
+            ("\"http://localhost.a.example\"", false),
+        ] {
+            assert_eq!(read(origins).unwrap().prove_themselves(), proven, "{origins}");
+        }
         for wrong in ["\"a.example\"", "\"https://\"", "[\"https://a.example/\"]", "[\"ftp://a\"]", "\"null\"", "7"] {
             assert!(read(wrong).unwrap_err().contains("origin"), "{wrong}");
         }

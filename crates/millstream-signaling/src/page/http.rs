@@ -75,7 +75,7 @@ async fn status(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
 
 /// What a browser asks before it lets another site read it.
 async fn about_status() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, whep::preflight("GET, HEAD, OPTIONS"))
+    (StatusCode::OK, whep::preflight("GET, HEAD, OPTIONS"))
 }
 
 async fn only_read() -> Problem {

@@ -82,7 +82,6 @@ impl Page {
             engine: engine.clone(),
             audience: audience.clone(),
             clock: clock.clone(),
-            codecs: codecs.to_vec(),
             addresses: peer_addresses(bound.ip()),
             ice_servers: options.ice_servers,
             base: options.path.base().to_owned(),
@@ -131,12 +130,15 @@ impl Page {
 /// Who may watch, by `options`.
 fn access(options: &Options) -> Result<Access> {
     let local = options.bind.address().ip().is_loopback();
+    // The scripts of a site run on this machine as well, in the browser of whoever visits it: letting every site
+    // watch, or one that anybody can pose as, lets others in than those who are here.
+    let known = local && options.origins.prove_themselves();
     let token = match &options.token {
         Some(_) if options.open_to_all => {
             return Err(Error::config("`token` and `open-to-all` contradict each other; leave one of them out"));
         }
         Some(token) => Some(token.clone()),
-        None if local || options.open_to_all => None,
+        None if known || options.open_to_all => None,
         None => Some(Token::random()),
     };
     Ok(Access { token, origins: options.origins.clone(), local })
@@ -190,6 +192,10 @@ impl Sink<RtpPackets> for End {
         let finished = self.sink.finish(cx);
         self.server = None;
         finished
+    }
+
+    fn takes(&self) -> Option<Codec> {
+        self.sink.takes()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{StatusCode, header};
-use millstream_core::{Clock, Codec, Timestamp, Utc};
+use millstream_core::{Clock, Timestamp, Utc};
 use millstream_webrtc::{Audience, Engine, PeerOptions};
 use tokio::sync::{Semaphore, TryAcquireError};
 
@@ -19,8 +19,6 @@ use crate::page::IceServer;
 use crate::problem::Problem;
 use crate::random;
 
-/// The media stream's name: browsers play the tracks of one stream in sync.
-const STREAM: &str = "millstream";
 /// When a viewer who found no place may ask again, in seconds.
 const RETRY_AFTER: &str = "5";
 
@@ -32,8 +30,6 @@ pub(crate) struct Stream {
     pub(crate) audience: Audience,
     /// The pipeline's clock.
     pub(crate) clock: Clock,
-    /// What the audience is shown.
-    pub(crate) codecs: Vec<Codec>,
     /// Where their peers bind.
     pub(crate) addresses: Vec<IpAddr>,
     /// STUN and TURN servers, for them and for the viewers.
@@ -107,7 +103,6 @@ impl Endpoint {
 
     /// Answers `offer`, and watches over the session until it ends.
     pub(super) async fn open(self: &Arc<Self>, offer: Offer) -> Result<Opened, Problem> {
-        self.check(&offer)?;
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|error| self.no_place(&error))?;
         let servers = self.stream.ice_servers.iter().map(IceServer::for_engine);
         let options = PeerOptions::new(self.stream.clock.clone())
@@ -115,7 +110,9 @@ impl Endpoint {
             .ice_servers(servers);
         let failed = |error: millstream_core::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
         let peer = self.stream.engine.peer(options).map_err(failed)?;
-        let seat = self.stream.audience.join(&peer, STREAM).map_err(failed)?;
+        // A stream of each viewer's own: browsers play its tracks in sync, and its name is told to scripts (RFC 8830),
+        // which shall not know two viewers by it.
+        let seat = self.stream.audience.join(&peer, &random::name()).map_err(failed)?;
         let answer = session::answer(&peer, &offer).await?;
 
         let (id, tag) = (random::name(), session::new_tag());
@@ -166,17 +163,6 @@ impl Endpoint {
         for closed in closing {
             let _ = closed.await;
         }
-    }
-
-    /// Refuses an offer that would see and hear nothing.
-    fn check(&self, offer: &Offer) -> Result<(), Problem> {
-        if self.stream.codecs.iter().any(|codec| offer.takes(codec)) {
-            return Ok(());
-        }
-        let codecs: Vec<_> = self.stream.codecs.iter().map(Codec::mime).collect();
-        let detail =
-            format!("the offer receives none of what is sent here: {}; offer to receive it", codecs.join(", "));
-        Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail))
     }
 
     fn no_place(&self, error: &TryAcquireError) -> Problem {

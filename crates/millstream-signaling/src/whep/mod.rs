@@ -9,6 +9,7 @@ mod measured;
 mod offer;
 mod presence;
 mod report;
+mod restarts;
 mod sdpfrag;
 mod session;
 mod status;
@@ -37,6 +38,9 @@ pub(crate) use {offer::Offer, sdpfrag::Fragment};
 const SDP: &str = "application/sdp";
 const SDPFRAG: &str = "application/trickle-ice-sdpfrag";
 const JSON: &str = "application/json";
+/// What may be asked of the endpoint, and of a session.
+const ABOUT_ENDPOINT: &str = "GET, HEAD, OPTIONS, POST";
+const ABOUT_SESSION: &str = "DELETE, GET, HEAD, OPTIONS, PATCH";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
@@ -44,8 +48,11 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 pub(crate) fn routes(endpoint: Arc<Endpoint>) -> Router {
     let base = endpoint.base().to_owned();
     Router::new()
-        .route(&format!("{base}/whep"), post(open).options(about_endpoint).fallback(only_open))
-        .route(&format!("{base}/whep/{{id}}"), patch(tell).delete(leave).options(about_session).fallback(only_session))
+        .route(&format!("{base}/whep"), post(open).get(here).options(about_endpoint).fallback(only_open))
+        .route(
+            &format!("{base}/whep/{{id}}"),
+            patch(tell).delete(leave).get(lives).options(about_session).fallback(only_session),
+        )
         .route(&format!("{base}/whep/{{id}}/report"), put(hear).options(about_report).fallback(only_report))
         .with_state(endpoint)
 }
@@ -56,7 +63,8 @@ async fn open(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: B
     let opened = endpoint.open(offer).await?;
     let headers = [
         (header::CONTENT_TYPE, SDP.to_owned()),
-        (header::LOCATION, format!("{}/whep/{}", endpoint.base(), opened.id)),
+        // Relative to the endpoint: a proxy may serve that at a path that nobody here knows.
+        (header::LOCATION, format!("whep/{}", opened.id)),
         (header::ETAG, opened.tag),
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (ACCEPT_PATCH, SDPFRAG.to_owned()),
@@ -69,6 +77,17 @@ async fn open(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: B
     Ok(response)
 }
 
+/// There is nothing to read, but a player may find out that WHEP is spoken here.
+async fn here() -> impl IntoResponse {
+    [(header::CONTENT_TYPE, SDP), (ACCEPT_POST, SDP), (header::CACHE_CONTROL, "no-store")]
+}
+
+/// There is nothing to read of a session either, while there is one.
+async fn lives(State(endpoint): State<Arc<Endpoint>>, Path(id): Path<String>) -> Result<impl IntoResponse, Problem> {
+    endpoint.session(&id)?;
+    Ok((StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, "no-store")]))
+}
+
 /// 204 for candidates; 200 and the server's side for an ICE restart (RFC 9725, section 4.3).
 async fn tell(
     State(endpoint): State<Arc<Endpoint>>,
@@ -79,7 +98,7 @@ async fn tell(
     let session = endpoint.session(&id)?;
     require(&headers, SDPFRAG).map_err(|problem| problem.with(ACCEPT_PATCH, SDPFRAG))?;
     let fragment = Fragment::parse(&body::read(&headers, body, body::LIMIT).await?)?;
-    let Some(restarted) = session.hear(Condition::of(&headers), fragment).await? else {
+    let Some(restarted) = session.hear(endpoint.now(), Condition::of(&headers), fragment).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let headers = [
@@ -131,12 +150,12 @@ fn require(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
 
 async fn only_open() -> Problem {
     let detail = "viewers open a session here: POST an SDP offer (WHEP); people open the page above";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, "OPTIONS, POST")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, ABOUT_ENDPOINT)
 }
 
 async fn only_session() -> Problem {
     let detail = "this is a session: PATCH adds candidates or restarts ICE, DELETE ends it";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, "DELETE, OPTIONS, PATCH")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, ABOUT_SESSION)
 }
 
 async fn only_report() -> Problem {
@@ -145,15 +164,15 @@ async fn only_report() -> Problem {
 }
 
 async fn about_endpoint() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, preflight("OPTIONS, POST"), [(ACCEPT_POST, SDP)])
+    (StatusCode::OK, preflight(ABOUT_ENDPOINT), [(ACCEPT_POST, SDP)])
 }
 
 async fn about_session() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, preflight("DELETE, OPTIONS, PATCH"), [(ACCEPT_PATCH, SDPFRAG)])
+    (StatusCode::OK, preflight(ABOUT_SESSION), [(ACCEPT_PATCH, SDPFRAG)])
 }
 
 async fn about_report() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, preflight("OPTIONS, PUT"))
+    (StatusCode::OK, preflight("OPTIONS, PUT"))
 }
 
 /// What a browser asks before it lets a player of another origin in.

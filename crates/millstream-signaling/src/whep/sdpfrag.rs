@@ -1,7 +1,7 @@
 //! `application/trickle-ice-sdpfrag` (RFC 8840): candidates that a viewer found after its offer.
 
 use axum::http::StatusCode;
-use millstream_webrtc::Candidate;
+use millstream_webrtc::{Candidate, sdp};
 
 use crate::problem::Problem;
 
@@ -37,10 +37,11 @@ impl Fragment {
             std::str::from_utf8(body).map_err(|_| bad("the body is not text; send an SDP fragment (RFC 8840)"))?;
         let mut fragment = Fragment::default();
         let mut mid = None;
-        for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
-            fragment.hear(line, &mut mid)?;
+        let mut says = false;
+        for line in sdp::lines(text).map(str::trim_end).filter(|line| !line.is_empty()) {
+            says |= fragment.hear(line, &mut mid)?;
         }
-        if fragment == Fragment::default() {
+        if !says {
             let detail =
                 "the fragment holds neither `a=candidate:` nor `a=end-of-candidates` nor `a=ice-ufrag:` (RFC 8840)";
             return Err(bad(detail));
@@ -64,7 +65,8 @@ impl Fragment {
         Ok(Credentials { ufrag: ufrag.clone(), pwd: pwd.clone() })
     }
 
-    fn hear(&mut self, line: &str, mid: &mut Option<String>) -> Result<(), Problem> {
+    /// Whether `line` says something that a fragment is for.
+    fn hear(&mut self, line: &str, mid: &mut Option<String>) -> Result<bool, Problem> {
         if line.len() > MAX_LINE {
             return Err(bad(format!("a line is longer than {MAX_LINE} bytes; candidates are shorter")));
         }
@@ -74,8 +76,8 @@ impl Fragment {
         if line.starts_with("m=") {
             *mid = None;
         }
-        let Some(attribute) = line.strip_prefix("a=") else { return Ok(()) };
-        match attribute.split_once(':').unwrap_or((attribute, "")) {
+        let Some(attribute) = sdp::attribute(line) else { return Ok(false) };
+        match attribute {
             ("mid", value) => *mid = Some(value.to_owned()),
             ("ice-ufrag", value) => self.ufrags.push(value.to_owned()),
             ("ice-pwd", value) => self.passwords.push(value.to_owned()),
@@ -84,12 +86,15 @@ impl Fragment {
                 if self.candidates.len() == MAX_CANDIDATES {
                     return Err(bad(format!("more than {MAX_CANDIDATES} candidates; send fewer")));
                 }
-                if !is_candidate(attribute) {
-                    return Err(bad(format!("`{}` is no candidate (RFC 8839, section 5.1)", line.escape_debug())));
+                let candidate = &line["a=".len()..];
+                if !is_candidate(candidate) {
+                    // It is passed over alone: others may do (RFC 8839, section 5.1).
+                    tracing::debug!(candidate, "no candidate that anybody could use");
+                    return Ok(true);
                 }
                 let ufrag = self.ufrags.last().cloned();
                 self.candidates.push(Candidate {
-                    candidate: attribute.to_owned(),
+                    candidate: candidate.to_owned(),
                     mid: mid.clone(),
                     line: None,
                     ufrag,
@@ -97,7 +102,7 @@ impl Fragment {
             }
             _ => {}
         }
-        Ok(())
+        Ok(matches!(attribute.0, "candidate" | "end-of-candidates" | "ice-ufrag" | "ice-pwd"))
     }
 }
 
@@ -106,7 +111,7 @@ impl Fragment {
 pub(crate) fn of_answer(answer: &str) -> String {
     let mut credentials = Vec::new();
     let mut section = Vec::new();
-    for line in answer.lines().map(str::trim_end) {
+    for line in sdp::lines(answer) {
         if line.starts_with("m=") {
             if section.iter().any(|line: &&str| line.starts_with("a=candidate:")) {
                 break;
@@ -197,14 +202,22 @@ mod tests {
             ("", "neither"),
             ("m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n", "neither"),
             ("hello", "no SDP line"),
-            ("a=candidate:x", "no candidate"),
-            ("a=candidate:1 1 udp 1 1.2.3.4 99999 typ host", "no candidate"),
             (many.as_str(), "more than 64"),
             (long.as_str(), "longer than 1024"),
         ] {
             let problem = format!("{:?}", Fragment::parse(body.as_bytes()).unwrap_err());
             assert!(problem.contains(words), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_candidate_that_is_none_is_passed_over_alone() {
+        let bad = "a=candidate:x\r\na=candidate:1 1 udp 1 1.2.3.4 99999 typ host\r\na=candidate:1 1 udp 1 \u{e9} 5 typ host\r\n";
+        assert_eq!(
+            Fragment::parse(format!("{FRAGMENT}{bad}").as_bytes()).unwrap(),
+            Fragment::parse(FRAGMENT.as_bytes()).unwrap()
+        );
+        assert_eq!(Fragment::parse(bad.as_bytes()).unwrap(), Fragment::default());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::condition::Condition;
 use super::measured::Measured;
 use super::offer::Offer;
 use super::report::Report;
+use super::restarts::Restarts;
 use super::sdpfrag::{self, Fragment};
 use super::status::SessionStatus;
 use crate::problem::Problem;
@@ -52,6 +53,7 @@ struct Ice {
     offer: Offer,
     /// How many candidates the viewer has told in all.
     trickled: usize,
+    restarts: Restarts,
     /// The user fragments of those before it, the newest last.
     former: VecDeque<String>,
 }
@@ -77,13 +79,21 @@ impl Session {
         (peer, seat): (Peer, Seat),
         place: OwnedSemaphorePermit,
     ) -> Session {
-        let ice = tokio::sync::Mutex::new(Ice { tag, offer, trickled: 0, former: VecDeque::new() });
+        // Nobody here takes events: the state is watched, and candidates are in the answer.
+        drop(peer.take_events());
+        let restarts = Restarts::default();
+        let ice = tokio::sync::Mutex::new(Ice { tag, offer, trickled: 0, restarts, former: VecDeque::new() });
         let (measured, restarted) = (Mutex::default(), Arc::default());
         Session { number, since, peer, seat, measured, restarted, ice, _place: place }
     }
 
-    /// Hears `fragment`: candidates, or what the viewer wants to restart ICE with.
-    pub(super) async fn hear(&self, condition: Condition, fragment: Fragment) -> Result<Option<Restarted>, Problem> {
+    /// Hears `fragment` at `now`: candidates, or what the viewer wants to restart ICE with.
+    pub(super) async fn hear(
+        &self,
+        now: Timestamp,
+        condition: Condition,
+        fragment: Fragment,
+    ) -> Result<Option<Restarted>, Problem> {
         let mut ice = self.ice.lock().await;
         condition.holds(&ice.tag)?;
         if fragment.ufrags.iter().any(|ufrag| ice.former.contains(ufrag)) {
@@ -101,16 +111,17 @@ impl Session {
             return Ok(None);
         }
         condition.allows_restart()?;
-        self.restart(&mut ice, fragment).await.map(Some)
+        self.restart(now, &mut ice, fragment).await.map(Some)
     }
 
     /// Begins a new ICE session; should that fail, the one before goes on.
-    async fn restart(&self, ice: &mut Ice, fragment: Fragment) -> Result<Restarted, Problem> {
+    async fn restart(&self, now: Timestamp, ice: &mut Ice, fragment: Fragment) -> Result<Restarted, Problem> {
         if !self.peer.engine().capabilities().ice_restart {
             let detail = "this is an ICE restart, which this engine cannot; DELETE the session and POST a new offer";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
         }
         let offer = ice.offer.restarted(&fragment.credentials()?)?;
+        ice.restarts.begin(now)?;
         let answer = answer(&self.peer, &offer).await?;
         let before = std::mem::replace(&mut ice.offer, offer);
         ice.trickled = fragment.candidates.len();
@@ -226,7 +237,9 @@ fn in_words(state: PeerState) -> &'static str {
 pub(super) fn refused(error: Error) -> Problem {
     let status = match error.kind() {
         Kind::BadItem => StatusCode::BAD_REQUEST,
-        Kind::Config => StatusCode::NOT_ACCEPTABLE,
+        // No 406: with that, a player takes the body for an offer to answer (draft-ietf-wish-whep-04, "Server
+        // Sends Counter-Offer").
+        Kind::Config => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Lost => return gone(),
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
@@ -267,16 +280,21 @@ mod tests {
         let session = Session::new(1, Timestamp::ZERO, new_tag(), offer, (peer, seat), place);
         let restart = |ufrag: &str| {
             let fragment = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:9876543210987654321098\r\n");
-            session.hear(Condition::Any, Fragment::parse(fragment.as_bytes()).unwrap())
+            session.hear(Timestamp::ZERO, Condition::Any, Fragment::parse(fragment.as_bytes()).unwrap())
         };
         let (one, other) = tokio::join!(restart("efgh"), restart("ijkl"));
         let (one, other) = (one.unwrap().unwrap(), other.unwrap().unwrap());
         assert_ne!(one.tag, other.tag);
         assert_eq!(fake.steps(0), ["remote efgh", "local", "gathered", "remote ijkl", "local", "gathered"]);
-        let late = session.hear(Condition::Tags(one.tag), Fragment::default()).await.err().expect("it is a former one");
+        let late = session
+            .hear(Timestamp::ZERO, Condition::Tags(one.tag), Fragment::default())
+            .await
+            .err()
+            .expect("it is a former one");
         assert!(format!("{late:?}").contains("412"), "{late:?}");
         let late = Fragment::parse(b"a=ice-ufrag:efgh\r\na=end-of-candidates\r\n").unwrap();
-        let late = session.hear(Condition::Any, late).await.err().expect("its candidates are former ones");
+        let late =
+            session.hear(Timestamp::ZERO, Condition::Any, late).await.err().expect("its candidates are former ones");
         assert!(format!("{late:?}").contains("412"), "{late:?}");
     }
 

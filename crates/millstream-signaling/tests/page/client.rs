@@ -120,6 +120,12 @@ impl Answer {
         self.all(name).first().copied().unwrap_or_default()
     }
 
+    /// The path of the session that was opened at `/whep`: its `Location` is relative.
+    pub(crate) fn session(&self) -> String {
+        let name = self.header("location").strip_prefix("whep/").unwrap_or_else(|| panic!("no session: {self:?}"));
+        format!("/whep/{name}")
+    }
+
     /// The values of all headers called `name`.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str()).collect()

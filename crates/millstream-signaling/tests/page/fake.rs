@@ -183,6 +183,12 @@ impl BackendPeer for FakePeer {
             Command::SetRemoteDescription(offer, done) if offer.sdp.contains("a=broken") => {
                 done.send(Err(Error::bad_item("the fake engine does not like `a=broken`")));
             }
+            Command::SetRemoteDescription(offer, done)
+                if !peer.tracks.is_empty()
+                    && !peer.tracks.iter().any(|track| offer.sdp.contains(track.codec.encoding)) =>
+            {
+                done.send(Err(Error::config("nothing can be sent: the offer has no codec of a track")));
+            }
             Command::SetRemoteDescription(offer, done) => {
                 let ufrag = offer.sdp.split("a=ice-ufrag:").nth(1).and_then(|rest| rest.lines().next());
                 peer.steps.push(format!("remote {}", ufrag.unwrap_or_default()));

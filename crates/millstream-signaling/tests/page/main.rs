@@ -2,9 +2,11 @@
 
 mod access;
 mod client;
+mod crowd;
 mod end;
 mod fake;
 mod html;
+mod proxy;
 mod restart;
 mod status;
 mod tls;

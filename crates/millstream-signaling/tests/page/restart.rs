@@ -19,7 +19,7 @@ fn ask(page: &Page, session: &str, tag: &str, ufrag: &str) -> Answer {
 fn a_restart_gives_a_new_ice_session_and_ends_the_one_before() {
     let page = page(&[]);
     let opened = page.offer(OFFER);
-    let (session, first) = (opened.header("location"), opened.header("etag"));
+    let (session, first) = (&*opened.session(), opened.header("etag"));
     let answer = ask(&page, session, "*", "efgh");
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/trickle-ice-sdpfrag"));
     assert_eq!(
@@ -47,7 +47,7 @@ fn a_restart_gives_a_new_ice_session_and_ends_the_one_before() {
 fn a_restart_that_cannot_be_leaves_the_session_as_it_is() {
     let page = page(&[]);
     let opened = page.offer(OFFER);
-    let (session, tag) = (opened.header("location"), opened.header("etag"));
+    let (session, tag) = (&*opened.session(), opened.header("etag"));
     page.trickle(session, &[], &restart("efgh")).is_problem(428, "send If-Match: *");
     ask(&page, session, "\"other\"", "efgh").is_problem(412, "send its ETag");
     ask(&page, session, "*", "e").is_problem(400, "4 to 256");
@@ -58,12 +58,31 @@ fn a_restart_that_cannot_be_leaves_the_session_as_it_is() {
 }
 
 #[test]
+fn ten_restarts_a_minute_and_the_session_goes_on() {
+    let page = page(&[]);
+    let opened = page.offer(OFFER);
+    let session = opened.header("location");
+    for number in 0..10 {
+        assert_eq!(ask(&page, session, "*", &format!("name{number}")).status, 200, "restart {number}");
+    }
+    let again = ask(&page, session, "*", "name10");
+    again.is_problem(429, "more than 10 ICE restarts within 60 s");
+    assert!((30..=60).contains(&again.header("retry-after").parse::<u64>().unwrap()), "{again:?}");
+    assert_eq!(page.fake.steps(0).len(), 3 + 10 * 3, "the engine was not asked");
+    assert_eq!(ask(&page, session, "*", "name9").status, 204, "candidates of the session it is in");
+    // Another viewer is not held back by it.
+    let other = page.offer(OFFER);
+    assert_eq!(ask(&page, other.header("location"), "*", "efgh").status, 200);
+    assert_eq!(page.ask("DELETE", session, &[], "").status, 200);
+}
+
+#[test]
 fn an_engine_that_cannot_restart_says_so() {
     let fake = Fake::default();
     fake.without_restarts();
     let table = Table::from([("bind".to_owned(), Value::Text("127.0.0.1:0".to_owned()))]);
     let page = open(&fake, table, &[("video", Format::Packets(VP8))]).unwrap();
     let opened = page.offer(OFFER);
-    ask(&page, opened.header("location"), "*", "efgh").is_problem(422, "DELETE the session and POST");
-    assert_eq!(page.trickle(opened.header("location"), &[], FRAGMENT).status, 204);
+    ask(&page, &opened.session(), "*", "efgh").is_problem(422, "DELETE the session and POST");
+    assert_eq!(page.trickle(&opened.session(), &[], FRAGMENT).status, 204);
 }

@@ -12,12 +12,12 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 fn each_viewer_has_a_number_and_no_name() {
     let page = page(&[]);
     let sessions = [page.offer(OFFER), page.offer(OFFER), page.offer(OFFER)];
-    assert_eq!(page.ask("DELETE", sessions[0].header("location"), &[], "").status, 200);
+    assert_eq!(page.ask("DELETE", &sessions[0].session(), &[], "").status, 200);
     page.fake.state(1, PeerState::Connected);
     let answer = page.ask("GET", "/status", &[], "");
     assert_eq!((answer.header("content-type"), answer.header("cache-control")), ("application/json", "no-store"));
     for session in &sessions {
-        assert!(!answer.body.contains(session.header("location").trim_start_matches("/whep/")));
+        assert!(!answer.body.contains(session.header("location").trim_start_matches("whep/")));
     }
     let status = page.status();
     let viewers: Vec<_> = status["sessions"].as_array().unwrap().iter().map(|s| (&s["viewer"], &s["state"])).collect();
@@ -36,7 +36,7 @@ fn each_viewer_has_a_number_and_no_name() {
 fn what_a_page_measures_is_shown_and_answered_with_the_time() {
     let page = page(&[]);
     let opened = page.offer(OFFER);
-    let report = format!("{}/report", opened.header("location"));
+    let report = format!("{}/report", opened.session());
     let told = page.ask("PUT", &report, &[JSON], REPORT);
     assert_eq!((told.status, told.header("connection")), (200, "close"), "{told:?}");
     let time: serde_json::Value = serde_json::from_str(&told.body).unwrap();

@@ -19,7 +19,7 @@ fn an_offer_is_answered_with_all_a_player_needs() {
     assert_eq!(answer.header("accept-patch"), "application/trickle-ice-sdpfrag");
     assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), ("", "Origin"));
     assert_eq!(answer.header("link"), "");
-    let id = answer.header("location").strip_prefix("/whep/").expect("a path");
+    let id = answer.header("location").strip_prefix("whep/").expect("a name below the endpoint's");
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     assert!(answer.header("etag").len() == 34 && answer.header("etag").starts_with('"'));
     assert_ne!(page.offer(OFFER).header("location"), answer.header("location"));
@@ -37,17 +37,17 @@ fn what_is_no_offer_is_refused_in_words() {
     page.offer("garbage").is_problem(400, "v=0");
     page.offer(&format!("{OFFER}a=broken\r\n")).is_problem(400, "does not like `a=broken`");
     let other = OFFER.replace("VP8", "H264").replace("opus", "PCMU");
-    page.offer(&other).is_problem(406, "video/VP8, audio/opus");
+    page.offer(&other).is_problem(422, "nothing can be sent");
     let parameters = page.ask("POST", "/whep", &[("Content-Type", "Application/SDP; charset=utf-8")], OFFER);
     assert_eq!(parameters.status, 201);
     page.wait_for_viewers(1);
-    assert_eq!((page.fake.opened(), page.fake.closed()), (2, 1), "who was refused is closed");
+    assert_eq!((page.fake.opened(), page.fake.closed()), (3, 2), "who was refused is closed");
 }
 
 #[test]
 fn candidates_without_end_are_refused() {
     let page = page(&[]);
-    let session = page.offer(OFFER).header("location").to_owned();
+    let session = page.offer(OFFER).session();
     let many: String =
         (0..64).map(|n| format!("a=candidate:{n} 1 udp 1 127.0.0.1 {} typ host\r\n", 50_000 + n)).collect();
     for _ in 0..4 {
@@ -65,7 +65,7 @@ fn one_of_two_media_is_enough() {
     let sound = open(&Fake::default(), table, &[("audio", Format::Packets(OPUS))]).unwrap();
     assert_eq!(sound.offer(OFFER).status, 201);
     assert_eq!(sound.fake.tracks(0), ["opus"]);
-    sound.offer(&OFFER.replace("opus", "PCMU")).is_problem(406, "sent here: audio/opus;");
+    sound.offer(&OFFER.replace("opus", "PCMU")).is_problem(422, "nothing can be sent");
 }
 
 #[test]
@@ -101,27 +101,56 @@ fn a_body_that_is_too_long_is_not_kept() {
 #[test]
 fn other_methods_are_told_which_there_are() {
     let page = page(&[]);
-    for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH"] {
+    let all = "GET, HEAD, OPTIONS, POST";
+    for method in ["PUT", "DELETE", "PATCH"] {
         let answer = page.ask(method, "/whep", &[], "");
-        assert_eq!((answer.status, answer.header("allow")), (405, "OPTIONS, POST"), "{method}");
+        assert_eq!((answer.status, answer.header("allow")), (405, all), "{method}");
     }
     let options = page.ask("OPTIONS", "/whep", &[], "");
-    assert_eq!((options.status, options.header("accept-post")), (204, "application/sdp"));
-    assert_eq!(options.header("access-control-allow-methods"), "OPTIONS, POST");
+    assert_eq!((options.status, options.header("accept-post")), (200, "application/sdp"));
+    assert_eq!(options.header("access-control-allow-methods"), all);
     assert_eq!(options.header("access-control-allow-headers"), "Content-Type, Authorization, If-Match");
 
+    let all = "DELETE, GET, HEAD, OPTIONS, PATCH";
     let session = page.ask("OPTIONS", "/whep/0", &[], "");
-    assert_eq!((session.status, session.header("access-control-allow-methods")), (204, "DELETE, OPTIONS, PATCH"));
-    let get = page.ask("GET", "/whep/0", &[], "");
-    get.is_problem(405, "DELETE ends it");
-    assert_eq!(get.header("allow"), "DELETE, OPTIONS, PATCH");
+    assert_eq!((session.status, session.header("access-control-allow-methods")), (200, all));
+    let post = page.ask("POST", "/whep/0", &[], "");
+    post.is_problem(405, "DELETE ends it");
+    assert_eq!(post.header("allow"), all);
+}
+
+#[test]
+fn a_player_finds_out_that_whep_is_spoken() {
+    let page = page(&[]);
+    for method in ["GET", "HEAD"] {
+        let answer = page.ask(method, "/whep", &[], "");
+        assert_eq!(
+            (answer.status, answer.header("content-type"), &*answer.body),
+            (200, "application/sdp", ""),
+            "{method}"
+        );
+        assert_eq!(
+            (answer.header("accept-post"), answer.header("content-length")),
+            ("application/sdp", "0"),
+            "{method}"
+        );
+        page.ask(method, "/whep/0", &[], "").status.eq(&404).then_some(()).expect("there is no such session");
+    }
+    let session = page.offer(OFFER).session();
+    for method in ["GET", "HEAD"] {
+        let answer = page.ask(method, &session, &[], "");
+        assert_eq!((answer.status, &*answer.body), (204, ""), "{method}");
+    }
+    assert_eq!(page.ask("DELETE", &session, &[], "").status, 200);
+    page.ask("GET", &session, &[], "").is_problem(404, "no such session");
+    assert_eq!(page.fake.opened(), 1);
 }
 
 #[test]
 fn candidates_come_later() {
     let page = page(&[]);
     let answer = page.offer(OFFER);
-    let (session, tag) = (answer.header("location"), answer.header("etag"));
+    let (session, tag) = (&*answer.session(), answer.header("etag"));
     assert_eq!(page.trickle(session, &[("If-Match", tag)], FRAGMENT).status, 204);
     let heard = page.fake.candidates(0);
     let heard: Vec<_> = heard.iter().map(|c| c.as_ref().map(|c| (c.mid.clone().unwrap(), c.line.unwrap()))).collect();
@@ -142,10 +171,10 @@ fn garbage_is_answered_and_serving_goes_on() {
     let answer = page.offer(OFFER);
     for body in mutations(FRAGMENT.as_bytes(), 150) {
         let body = String::from_utf8_lossy(&body);
-        let status = page.trickle(answer.header("location"), &[], &body).status;
+        let status = page.trickle(&answer.session(), &[], &body).status;
         assert!(matches!(status, 204 | 400 | 428), "{status} for {body:?}");
     }
-    assert_eq!(page.trickle(answer.header("location"), &[], FRAGMENT).status, 204);
+    assert_eq!(page.trickle(&answer.session(), &[], FRAGMENT).status, 204);
 }
 
 #[test]
@@ -155,9 +184,9 @@ fn who_leaves_frees_a_place() {
     let full = page.offer(OFFER);
     full.is_problem(503, "all 1 places are taken");
     assert_eq!((full.header("retry-after"), page.fake.opened()), ("5", 1));
-    assert_eq!(page.ask("DELETE", first.header("location"), &[], "").status, 200);
+    assert_eq!(page.ask("DELETE", &first.session(), &[], "").status, 200);
     assert_eq!(page.fake.closed(), 1);
-    page.ask("DELETE", first.header("location"), &[], "").is_problem(404, "no such session");
+    page.ask("DELETE", &first.session(), &[], "").is_problem(404, "no such session");
     assert_eq!(page.offer(OFFER).status, 201);
 }
 

@@ -111,6 +111,21 @@ pub fn packetizer<S: Stage<EncodedFrame, RtpPackets> + 'static>(
         let [last, next] = [before.headers.last(), after.headers.first()].map(|header| header.map(|h| h.sequence));
         ensure(last.map(|last| last.wrapping_add(1)) == next, || format!("{next:?} after {last:?}"))
     });
+    must("a frame of another codec is a bad item that names both, and the builder is told which is taken", || {
+        let stage = make();
+        let told = (stage.takes(), stage.gives());
+        ensure(told == (Some(codec), Some(codec)), || format!("{told:?}"))?;
+        let mut bench = bench();
+        let other = Codec { name: "another-codec", ..codec };
+        match bench.give(EncodedFrame { codec: other, ..numbered(0, 100) }) {
+            Err(error) if error.kind() == Kind::BadItem => {
+                let words = error.to_string();
+                ensure(words.contains("another-codec") && words.contains(codec.name), || words)
+            }
+            Err(error) => Err(unexpected(&error)),
+            Ok(given) => Err(format!("{} groups of packets", given.len())),
+        }
+    });
     must("a packetizer passes every wish on as it is", || {
         let mut bench = bench();
         for wish in wishes() {
@@ -169,6 +184,8 @@ mod tests {
         MarksTheFirst,
         TakesEmpty,
         CountsEmpty,
+        TakesOthers,
+        TellsNobody,
         AnswersPause,
     }
 
@@ -183,6 +200,9 @@ mod tests {
 
     impl Stage<EncodedFrame, RtpPackets> for Fake {
         fn process(&mut self, frame: EncodedFrame, out: &mut Out<RtpPackets>) -> Result<()> {
+            if self.fault != Fault::TakesOthers {
+                frame.require(VP8)?;
+            }
             let length = frame.data.len();
             if length == 0 && self.fault != Fault::TakesEmpty {
                 self.sequence += u16::from(self.fault == Fault::CountsEmpty);
@@ -229,6 +249,14 @@ mod tests {
             let answers = self.fault == Fault::AnswersPause && matches!(wish, Control::Pause(_));
             if answers { None } else { Some(wish) }
         }
+
+        fn takes(&self) -> Option<Codec> {
+            (self.fault != Fault::TellsNobody).then_some(VP8)
+        }
+
+        fn gives(&self) -> Option<Codec> {
+            Some(VP8)
+        }
     }
 
     #[test]
@@ -246,6 +274,8 @@ mod tests {
             (Fault::MarksTheFirst, "Seen: [true, false, false, false, false] on the packets of frame 6"),
             (Fault::TakesEmpty, "leaves no gap. Seen: 1 groups of packets"),
             (Fault::CountsEmpty, "leaves no gap. Seen: Some("),
+            (Fault::TakesOthers, "a bad item that names both, and the builder is told which is taken. Seen: 1 groups"),
+            (Fault::TellsNobody, "which is taken. Seen: (None, Some("),
             (Fault::AnswersPause, "passes every wish on as it is. Seen: None for Pause(true)"),
         ] {
             fails(words, || check(fault));

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use millstream_core::Error;
 use millstream_webrtc::{Description, Peer};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
@@ -31,6 +32,8 @@ pub(super) enum Heard {
     Gathered,
     Track(Arc<dyn TrackRemote>),
     Rtp(rtc::rtp::Packet),
+    /// Any packet that came, whether or not it is of a track: its SSRC and payload type.
+    Came(u32, u8),
     Report(SenderReport),
     Cname(Vec<u8>),
 }
@@ -85,7 +88,11 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
     type Time = Instant;
 
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Self::Error> {
-        if let (Packet::Rtcp(packets), Some(heard)) = (&packet.message.packet, &self.heard) {
+        let Some(heard) = &self.heard else { return Ok(self.read.push_back(packet)) };
+        if let Packet::Rtp(packet) = &packet.message.packet {
+            let _ = heard.send(Heard::Came(packet.header.ssrc, packet.header.payload_type));
+        }
+        if let Packet::Rtcp(packets) = &packet.message.packet {
             for packet in packets {
                 if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
                     let _ = heard.send(Heard::Report(report.clone()));
@@ -154,23 +161,43 @@ impl Viewer {
 
     /// Offers to receive sound and pictures, and hears the answer of `peer`.
     pub(super) async fn watch(&mut self, peer: &Peer) {
-        for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
+        let offer = self.offer(&[RtpCodecKind::Audio, RtpCodecKind::Video]).await;
+        let answer = self.tell(peer, offer).await.unwrap();
+        assert!(answer.contains("a=sendonly"), "{answer}");
+    }
+
+    /// An offer to receive `kinds`.
+    pub(super) async fn offer(&mut self, kinds: &[RtpCodecKind]) -> String {
+        for kind in kinds {
             let init = RTCRtpTransceiverInit {
                 direction: RTCRtpTransceiverDirection::Recvonly,
                 streams: Vec::new(),
                 send_encodings: Vec::new(),
             };
-            self.connection.add_transceiver_from_kind(kind, Some(init)).await.unwrap();
+            self.connection.add_transceiver_from_kind(*kind, Some(init)).await.unwrap();
         }
         let offer = self.connection.create_offer(None).await.unwrap();
         self.connection.set_local_description(offer).await.unwrap();
         self.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
-        let offer = self.connection.local_description().await.unwrap().sdp;
-        peer.set_remote_description(Description::offer(offer)).await.unwrap();
-        peer.set_local_description(None).await.unwrap();
-        let answer = peer.gathered().await.unwrap().sdp;
-        assert!(answer.contains("a=sendonly"), "{answer}");
-        self.connection.set_remote_description(RTCSessionDescription::answer(answer).unwrap()).await.unwrap();
+        self.connection.local_description().await.unwrap().sdp
+    }
+
+    /// Tells `peer` the offer, and hears its answer.
+    pub(super) async fn tell(&mut self, peer: &Peer, offer: String) -> Result<String, Error> {
+        peer.set_remote_description(Description::offer(offer)).await?;
+        peer.set_local_description(None).await?;
+        let answer = peer.gathered().await?.sdp;
+        self.connection.set_remote_description(RTCSessionDescription::answer(answer.clone()).unwrap()).await.unwrap();
+        Ok(answer)
+    }
+
+    /// Its answer to `offer`.
+    pub(super) async fn answer(&mut self, offer: String) -> String {
+        self.connection.set_remote_description(RTCSessionDescription::offer(offer).unwrap()).await.unwrap();
+        let answer = self.connection.create_answer(None).await.unwrap();
+        self.connection.set_local_description(answer).await.unwrap();
+        self.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
+        self.connection.local_description().await.unwrap().sdp
     }
 
     /// Offers again, under another ICE user fragment; the answer of `peer`.

@@ -9,8 +9,9 @@ use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSdpType, R
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
 use super::{CONNECT, Task};
+use crate::connection;
 use crate::handler::Handler;
-use crate::{connection, sdp};
+use crate::plan::{self, Plan};
 
 impl Task {
     /// The connection, made when the first description needs it: by then all codecs are known.
@@ -28,7 +29,20 @@ impl Task {
                 Arc::clone(self.connection.insert(connection))
             }
         };
-        for track in self.tracks.iter_mut().filter(|track| track.sender.is_none()) {
+        Ok(connection)
+    }
+
+    /// Has `connection` send `tracks`, in this order; the first section for a kind of media gets the first of them.
+    async fn add_to(
+        &mut self,
+        connection: &Arc<dyn PeerConnection>,
+        tracks: impl IntoIterator<Item = usize>,
+    ) -> Result<()> {
+        for index in tracks {
+            let track = &mut self.tracks[index];
+            if track.sender.is_some() {
+                continue;
+            }
             if !self.codecs.contains(&track.codec) {
                 let message = format!("a track of {} came after the first description; add it before", track.codec);
                 return Err(Error::config(message));
@@ -45,38 +59,54 @@ impl Task {
                 .map_err(|error| Error::config(format!("cannot add a track of {}", track.codec)).caused_by(error))?;
             track.sender = transceiver.sender().await.map_err(refused("add a track"))?;
         }
-        Ok(connection)
+        Ok(())
     }
 
     pub(super) async fn set_remote(&mut self, Description { kind, sdp }: Description) -> Result<()> {
-        let mut any = self.tracks.is_empty();
-        for track in &mut self.tracks {
-            track.taken = sdp::takes(&sdp, &track.codec)?;
-            any |= track.taken;
+        if self.tracks.is_empty() {
+            return Err(Error::config("there is nothing to send; add a track before the first description"));
         }
-        let ufrag = sdp::ufrag(&sdp).map(str::to_owned);
+        let codecs: Vec<_> = self.tracks.iter().map(|track| track.codec).collect();
+        let plan = Plan::of(&sdp, &codecs)?.after(self.agreed.as_ref())?;
+        let told = plan.told().to_owned();
         let (what, description) = match kind {
-            DescriptionKind::Offer => ("read the offer", RTCSessionDescription::offer(sdp)),
-            DescriptionKind::Answer => ("read the answer", RTCSessionDescription::answer(sdp)),
-            DescriptionKind::ProvisionalAnswer => ("read the answer", RTCSessionDescription::pranswer(sdp)),
+            DescriptionKind::Offer => ("read the offer", RTCSessionDescription::offer(told)),
+            DescriptionKind::Answer => ("read the answer", RTCSessionDescription::answer(told)),
+            DescriptionKind::ProvisionalAnswer => ("read the answer", RTCSessionDescription::pranswer(told)),
         };
         let unreadable = |error| Error::bad_item(format!("cannot {what}")).caused_by(error);
         let description = description.map_err(unreadable)?;
-        if !any {
-            return Err(Error::config(
-                "the other side has no section for any of the tracks; it has to offer to receive",
-            ));
-        }
         let connection = self.connection().await?;
+        if kind == DescriptionKind::Offer {
+            self.add_to(&connection, plan.sent().map(|(track, _)| track)).await?;
+        }
         connection.set_remote_description(description).await.map_err(unreadable)?;
+        if kind != DescriptionKind::Offer {
+            self.agree(plan);
+            self.described(kind == DescriptionKind::Answer);
+            return Ok(());
+        }
         // Another user fragment is an ICE restart (RFC 8445, section 9): this side gathers anew.
-        if self.remote_ufrag.is_some() && self.remote_ufrag != ufrag && kind == DescriptionKind::Offer {
+        if self.plan().is_some_and(|before| before.ufrag() != plan.ufrag()) {
             self.gathered = false;
         }
-        self.remote_ufrag = ufrag;
-        self.answering = kind == DescriptionKind::Offer;
-        self.described(kind == DescriptionKind::Answer).await;
+        self.offered = Some(plan);
         Ok(())
+    }
+
+    /// What is to be agreed, or was.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.offered.as_ref().or(self.agreed.as_ref())
+    }
+
+    /// From now on what is sent is what `plan` says.
+    fn agree(&mut self, plan: Plan) {
+        plan.turned_down().for_each(|reason| tracing::info!("{reason}: it is turned down, and the rest is sent"));
+        for (index, track) in self.tracks.iter().enumerate() {
+            let negotiated = plan.sent().find(|(of, _)| *of == index).map(|(_, negotiated)| negotiated);
+            track.agree(negotiated, &self.streams);
+        }
+        self.agreed = Some(plan);
     }
 
     pub(super) async fn restart_ice(&mut self) -> Result<()> {
@@ -89,12 +119,18 @@ impl Task {
 
     pub(super) async fn create(&mut self, kind: DescriptionKind) -> Result<Description> {
         let connection = self.connection().await?;
-        let made = match kind {
-            DescriptionKind::Offer => connection.create_offer(None).await.map_err(refused("make an offer"))?,
-            _ => connection.create_answer(None).await.map_err(refused("make an answer"))?,
+        let (made, sdp) = if kind == DescriptionKind::Offer {
+            self.add_to(&connection, 0..self.tracks.len()).await?;
+            let made = connection.create_offer(None).await.map_err(refused("make an offer"))?.sdp;
+            let sdp = plan::without_rtcp_candidates(&made);
+            (made, sdp)
+        } else {
+            let made = connection.create_answer(None).await.map_err(refused("make an answer"))?.sdp;
+            let plan = self.plan().ok_or_else(|| Error::config("there is no offer to answer; set it first"))?;
+            let sdp = plan.answer(&made)?;
+            (made, sdp)
         };
-        let sdp = sdp::mended(&made.sdp);
-        self.created = Some(made.sdp);
+        self.created = Some((made, sdp.clone()));
         Ok(Description { kind, sdp })
     }
 
@@ -102,12 +138,12 @@ impl Task {
         let connection = self.connection().await?;
         let Description { kind, sdp } = match description {
             Some(description) => description,
-            None if self.answering => self.create(DescriptionKind::Answer).await?,
+            None if self.offered.is_some() => self.create(DescriptionKind::Answer).await?,
             None => self.create(DescriptionKind::Offer).await?,
         };
         // The crate takes what it has made, to the letter.
-        let created = self.created.take().filter(|created| sdp::mended(created) == sdp);
-        let sdp = created.unwrap_or(sdp);
+        let created = self.created.take().filter(|(_, shown)| *shown == sdp);
+        let sdp = created.map_or(sdp, |(made, _)| made);
         let description = match kind {
             DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
             DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
@@ -116,20 +152,22 @@ impl Task {
         let description = description.map_err(refused("apply the local description"))?;
         connection.set_local_description(description).await.map_err(refused("apply the local description"))?;
         if kind == DescriptionKind::Answer {
-            self.answering = false;
+            if let Some(plan) = self.offered.take() {
+                self.agree(plan);
+            }
+            self.described(true);
         }
-        self.described(kind == DescriptionKind::Answer).await;
         Ok(())
     }
 
     /// A description was applied; if that ended an exchange, media is due.
-    async fn described(&mut self, both: bool) {
+    fn described(&mut self, both: bool) {
         if self.connected {
-            self.start_tracks().await;
+            self.start_tracks();
         } else if both {
             self.deadline = Some(Instant::now() + CONNECT);
-            let taken = self.tracks.iter().filter(|track| track.taken);
-            taken.filter_map(|track| track.feed.as_ref()).for_each(Feed::prepare);
+            let agreed = self.tracks.iter().filter(|track| track.agreed.now().is_some());
+            agreed.filter_map(|track| track.feed.as_ref()).for_each(Feed::prepare);
         }
     }
 
@@ -140,7 +178,12 @@ impl Task {
             RTCSdpType::Pranswer => DescriptionKind::ProvisionalAnswer,
             _ => DescriptionKind::Answer,
         };
-        Some(Description { kind, sdp: sdp::mended(&description.sdp) })
+        let plan = if kind == DescriptionKind::Answer { self.agreed.as_ref() } else { self.plan() };
+        let sdp = match plan {
+            Some(plan) if kind != DescriptionKind::Offer => plan.answer(&description.sdp).ok()?,
+            _ => plan::without_rtcp_candidates(&description.sdp),
+        };
+        Some(Description { kind, sdp })
     }
 
     pub(super) async fn gathered(&mut self, done: Responder<Description>) {
@@ -154,10 +197,11 @@ impl Task {
     pub(super) async fn add_candidate(&mut self, candidate: Option<Candidate>) -> Result<()> {
         let connection = self.connection.as_ref();
         let connection = connection.ok_or_else(|| Error::config("a candidate came before the remote description"))?;
-        // An empty one says that there are no more. One with a name instead of an address is for
-        // those who ask the network for names; its owner will call us.
         let Candidate { candidate, mid, line, ufrag } = candidate.unwrap_or_default();
-        if candidate.split(' ').nth(4).is_some_and(|address| address.ends_with(".local")) {
+        let concerns_us = self.plan().is_none_or(|plan| plan.concerns(mid.as_deref(), line));
+        // An empty one says that there are no more.
+        if !concerns_us || !(candidate.is_empty() || plan::is_usable(&candidate)) {
+            tracing::debug!(candidate, "a candidate that is of no use here is passed over");
             return Ok(());
         }
         let init =

@@ -61,7 +61,9 @@ pub(super) fn last_words(statistics: &Statistics) -> String {
         .filter(|stage| stage.place == Place::Sink)
         .map(|stage| format!("{} took {} items, {} bytes", stage.name, stage.items_in, stage.bytes_in))
         .collect();
-    format!("ended. {}; {} dropped on the way", sinks.join("; "), lost(statistics))
+    let failed = statistics.stages.iter().filter(|stage| stage.failure.is_some()).count();
+    let failed = if failed > 0 { format!("; {failed} failed") } else { String::new() };
+    format!("ended. {}; {} dropped on the way{failed}", sinks.join("; "), lost(statistics))
 }
 
 fn lost(statistics: &Statistics) -> u64 {

@@ -1,6 +1,6 @@
 use super::*;
 
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("cycle", include_str!("bad/cycle.toml")),
     ("key-of-another-type", include_str!("bad/key-of-another-type.toml")),
     ("missing-input", include_str!("bad/missing-input.toml")),
@@ -9,6 +9,7 @@ const FILES: [(&str, &str); 12] = [
     ("two-inputs-where-one-fits", include_str!("bad/two-inputs-where-one-fits.toml")),
     ("unknown-input", include_str!("bad/unknown-input.toml")),
     ("unknown-key", include_str!("bad/unknown-key.toml")),
+    ("unknown-on-failure", include_str!("bad/unknown-on-failure.toml")),
     ("unknown-policy", include_str!("bad/unknown-policy.toml")),
     ("unknown-type", include_str!("bad/unknown-type.toml")),
     ("wrong-kind", include_str!("bad/wrong-kind.toml")),

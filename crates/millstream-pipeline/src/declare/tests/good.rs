@@ -4,6 +4,7 @@ use millstream_core::descriptor::{Place, Weight};
 
 use super::*;
 use crate::declare::{LinkChoice, PlannedInput, PlannedOutput};
+use crate::faults::OnFailure;
 use crate::policy::Policy;
 
 /// Consumers first, a fan-out, both forms of an input, and an output that gives what it gets.
@@ -125,4 +126,12 @@ fn a_bundle_fed_from_what_it_gives_is_no_cycle_and_comes_first() {
     let plan = read_with(text, &[]).unwrap_or_else(|refused| panic!("{refused}"));
     let joins: Vec<_> = plan.stages.iter().map(|stage| (stage.name.as_str(), stage.inputs[0].from)).collect();
     assert_eq!(joins, [("call", 1), ("tap", 0)]);
+}
+
+#[test]
+fn every_stage_says_what_ends_when_it_fails() {
+    let text = WEBCAM.replace("opus.input = \"tone\"", "opus.input = \"tone\"\nopus.on-failure = \"stop\"");
+    let plan = read_with(&text, &[]).unwrap_or_else(|refused| panic!("{refused}"));
+    let stops = plan.stages.iter().filter(|stage| stage.on_failure == OnFailure::Stop);
+    assert_eq!(stops.map(|stage| stage.name.as_str()).collect::<Vec<_>>(), ["opus"]);
 }

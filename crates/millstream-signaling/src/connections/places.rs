@@ -1,0 +1,271 @@
+//! The places for connections: who has one, what it waits for, and who makes room.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+/// How many connections are served at once. A page takes one or two, and only while it asks.
+pub(super) const AT_ONCE: usize = 256;
+/// How many of them may be of one network and have asked for nothing yet: an eighth. Requests come right
+/// behind the connection, so that so many at the same moment are those of a crowd, and the first of them have asked.
+pub(super) const SILENT: usize = 32;
+
+/// The places. Cloning shares them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<Table>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    taken: Vec<Entry>,
+    /// Counts up with each change: who has the lowest number waits the longest.
+    turn: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: u64,
+    network: IpAddr,
+    phase: Phase,
+    /// Since when it is in this phase.
+    turn: u64,
+    task: Option<AbortHandle>,
+}
+
+/// Whom a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// For the other side: a TLS handshake, the head of a request or its body is not whole yet.
+    Silent,
+    /// For us: a request is under way.
+    Served,
+    /// For the other side, which was answered: to read that, or for its next request.
+    Idle,
+}
+
+impl Places {
+    /// A place for a connection from `address`. Where too many of its network are silent, the oldest of those
+    /// makes room; where all places are taken, whoever has kept us waiting the longest. If all are being
+    /// served, this waits until one is not.
+    pub(super) async fn take(&self, address: IpAddr) -> Place {
+        loop {
+            // Asked for before it is looked, so that no place is freed in between.
+            let freed = self.0.freed.notified();
+            if let Some(place) = self.try_take(network(address)) {
+                return place;
+            }
+            freed.await;
+        }
+    }
+
+    fn try_take(&self, network: IpAddr) -> Option<Place> {
+        let mut table = self.table();
+        let silent = |entry: &Entry| entry.phase == Phase::Silent && entry.network == network;
+        if table.taken.iter().filter(|entry| silent(entry)).count() >= SILENT {
+            table.make_room(silent);
+        }
+        if table.taken.len() >= AT_ONCE && !table.make_room(|entry| entry.phase != Phase::Served) {
+            return None;
+        }
+        let turn = table.next();
+        table.taken.push(Entry { name: turn, network, phase: Phase::Silent, turn, task: None });
+        Some(Place { places: self.clone(), name: turn })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn next(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+
+    /// Hangs up on the one of those that `may` go which waits the longest; `false` if there is none.
+    fn make_room(&mut self, may: impl Fn(&Entry) -> bool) -> bool {
+        let found = self.taken.iter().enumerate().filter(|(_, entry)| may(entry)).min_by_key(|(_, entry)| entry.turn);
+        let Some(index) = found.map(|(index, _)| index) else { return false };
+        if let Some(task) = self.taken.swap_remove(index).task {
+            task.abort();
+        }
+        true
+    }
+}
+
+/// A connection's place. Dropping it frees it.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Places,
+    name: u64,
+}
+
+impl Place {
+    /// Has `task` ended when somebody else needs the place.
+    pub(super) fn held_by(&self, task: AbortHandle) {
+        self.entry(|entry, _| entry.task = Some(task));
+    }
+
+    /// The head of a request has come, and its body, if that is `whole`. Who still sends the body of its first
+    /// request is no younger for it.
+    pub(super) fn asked(&self, whole: bool) {
+        self.entry(|entry, turn| match (whole, entry.phase) {
+            (true, _) => entry.phase = Phase::Served,
+            (false, Phase::Silent) => {}
+            (false, _) => (entry.phase, entry.turn) = (Phase::Silent, turn),
+        });
+    }
+
+    /// The body of a request has come.
+    pub(super) fn heard(&self) {
+        self.entry(|entry, _| {
+            if entry.phase == Phase::Silent {
+                entry.phase = Phase::Served;
+            }
+        });
+    }
+
+    /// A request was answered.
+    pub(super) fn answered(&self) {
+        self.entry(|entry, turn| (entry.phase, entry.turn) = (Phase::Idle, turn));
+        self.places.0.freed.notify_one();
+    }
+
+    fn entry(&self, change: impl FnOnce(&mut Entry, u64)) {
+        let mut table = self.places.table();
+        let turn = table.next();
+        // It is gone where somebody else was given the place.
+        if let Some(entry) = table.taken.iter_mut().find(|entry| entry.name == self.name) {
+            change(entry, turn);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.table().taken.retain(|entry| entry.name != self.name);
+        self.places.0.freed.notify_one();
+    }
+}
+
+/// What one person may have many addresses of: with IPv6, the 64 bits of a host do not count (RFC 4291, section 2.5.1).
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        ip => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    impl Places {
+        fn taken(&self, by: IpAddr) -> usize {
+            self.table().taken.iter().filter(|entry| entry.network == by).count()
+        }
+        fn has(&self, place: &Place) -> bool {
+            self.table().taken.iter().any(|entry| entry.name == place.name)
+        }
+    }
+
+    fn from(number: usize) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(0xC000_0200 + number as u32))
+    }
+
+    fn take(places: &Places, by: IpAddr) -> Option<Place> {
+        places.try_take(network(by))
+    }
+
+    #[test]
+    fn who_is_silent_makes_room_for_its_own_network() {
+        let places = Places::default();
+        let other = take(&places, from(1)).unwrap();
+        let silent: Vec<_> = (0..1000).map(|_| take(&places, from(0)).unwrap()).collect();
+        assert_eq!((places.taken(from(0)), places.has(&other)), (SILENT, true));
+        assert!(silent.iter().rev().take(SILENT).all(|place| places.has(place)), "the newest stay");
+        drop(silent);
+        assert_eq!(places.taken(from(0)), 0);
+    }
+
+    #[test]
+    fn who_has_asked_is_not_counted_as_silent() {
+        let places = Places::default();
+        // People behind one proxy.
+        let people: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                let place = take(&places, from(0)).unwrap();
+                place.asked(true);
+                place.answered();
+                place
+            })
+            .collect();
+        assert_eq!(places.taken(from(0)), AT_ONCE);
+        let newcomer = take(&places, from(0)).unwrap();
+        assert!(!places.has(&people[0]) && people[1..].iter().all(|place| places.has(place)), "the longest idle");
+        people[1].asked(true);
+        people[2].asked(false);
+        let second = take(&places, from(1)).unwrap();
+        assert!(places.has(&people[1]) && places.has(&people[2]) && !places.has(&people[3]), "both ask again");
+        assert!(places.has(&newcomer) && places.has(&second));
+    }
+
+    #[test]
+    fn a_body_that_does_not_come_is_silence_too() {
+        let places = Places::default();
+        let slow = take(&places, from(0)).unwrap();
+        slow.asked(false);
+        let quick = take(&places, from(0)).unwrap();
+        quick.asked(false);
+        quick.heard();
+        let rest: Vec<_> = (0..SILENT).map(|_| take(&places, from(0)).unwrap()).collect();
+        assert!(!places.has(&slow) && places.has(&quick) && rest.iter().all(|place| places.has(place)));
+        // What comes of it later changes nothing.
+        slow.heard();
+        slow.answered();
+        drop(slow);
+        assert_eq!(places.taken(from(0)), 1 + SILENT);
+    }
+
+    #[test]
+    fn who_comes_while_all_are_served_waits_for_the_first_that_is() {
+        let places = Places::default();
+        let served: Vec<_> = (0..AT_ONCE).map(|number| take(&places, from(number)).unwrap()).collect();
+        served.iter().for_each(|place| place.asked(true));
+        let mut waiting = Polled(Box::pin(places.take(from(300))));
+        assert!(waiting.poll().is_none());
+        served[7].answered();
+        let place = waiting.poll().expect("the seventh made room");
+        assert!(places.has(&place) && !places.has(&served[7]) && places.has(&served[8]));
+    }
+
+    /// A future that is polled by hand.
+    struct Polled<F>(std::pin::Pin<Box<F>>);
+
+    impl<F: Future> Polled<F> {
+        fn poll(&mut self) -> Option<F::Output> {
+            match self.0.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+                std::task::Poll::Ready(output) => Some(output),
+                std::task::Poll::Pending => None,
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_has_one_network() {
+        let of = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("::1"), "::");
+    }
+}

@@ -1,0 +1,392 @@
+//! What is agreed on the offers of real players, and what is wrong with them, to the letter.
+
+use millstream_core::{Codec, OPUS, VP8};
+use millstream_webrtc::sdp::Session;
+
+use super::Plan;
+
+const PASSWORD: &str = "0123456789012345678901";
+const AB: &str = "AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB";
+
+/// Sound and pictures as a browser wants them.
+fn offer() -> String {
+    format!(
+        "v=0\r\no=- 1 2 IN IP6 ::1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\n{TRANSPORT}\
+         a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
+         a=extmap:3 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time\r\n\
+         m=video 9 UDP/TLS/RTP/SAVPF 98 96 97\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\n{TRANSPORT}\
+         a=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:98 VP9/90000\r\na=rtpmap:97 rtx/90000\r\n\
+         a=fmtp:97 apt=96\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n\
+         a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n",
+        TRANSPORT = transport()
+    )
+}
+
+fn transport() -> String {
+    format!("a=ice-ufrag:abcd\r\na=ice-pwd:{PASSWORD}\r\na=fingerprint:sha-256 {AB}\r\na=setup:actpass\r\n")
+}
+
+fn plan(text: &str) -> Plan {
+    Plan::of(text, &[VP8, OPUS]).unwrap()
+}
+
+fn refusal(text: &str) -> String {
+    Plan::of(text, &[VP8, OPUS]).unwrap_err().to_string()
+}
+
+/// Codecs and payload types that are sent.
+fn sent(plan: &Plan) -> Vec<(&'static str, u8)> {
+    let tracks: [Codec; 2] = [VP8, OPUS];
+    plan.sent().map(|(track, negotiated)| (tracks[track].name, negotiated.payload_type)).collect()
+}
+
+fn turned_down(plan: &Plan) -> Vec<String> {
+    plan.turned_down().collect()
+}
+
+const BOTH: [(&str, u8); 2] = [("opus", 111), ("vp8", 96)];
+
+#[test]
+fn the_crate_is_told_what_is_used_and_nothing_else() {
+    let text = offer().replace(
+        "a=mid:0\r\n",
+        "a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\na=ssrc:7 cname:x\r\na=rid:h recv\r\n",
+    );
+    let told = |media: &str| {
+        format!("{media}a=ice-ufrag:abcd\r\na=ice-pwd:{PASSWORD}\r\na=fingerprint:sha-256 {AB}\r\na=setup:active\r\n")
+    };
+    let sound = told(
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
+         a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
+         a=extmap:3 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time\r\n",
+    );
+    let picture = told(
+        "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
+         a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
+         a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n",
+    );
+    let session = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=ice-options:trickle\r\n";
+    let expected = format!("{session}{sound}a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n{picture}");
+    assert_eq!(plan(&text).told(), expected);
+    // Bare line feeds are as good.
+    assert_eq!(plan(&text.replace('\r', "")).told(), expected);
+}
+
+#[test]
+fn the_answer_is_in_the_form_of_the_offer() {
+    let text = offer().replace("opus", "L16").replace("UDP/TLS/RTP/SAVPF 98", "RTP/SAVPF 98");
+    let plan = plan(&text);
+    assert_eq!(sent(&plan), [("vp8", 96)]);
+    assert_eq!(turned_down(&plan), ["section 1 (audio) has no opus; it has L16/48000/2, PCMU/8000"]);
+    let made = "v=0\r\no=- 5 6 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 1\r\na=fingerprint:sha-256 CD\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=setup:passive\r\na=mid:1\r\na=rtcp-rsize\r\na=sendonly\r\n\
+        a=candidate:1 1 udp 2 ::1 9 typ host\r\na=candidate:1 2 udp 2 ::1 9 typ host\r\na=end-of-candidates\r\n";
+    assert_eq!(
+        plan.answer(made).unwrap(),
+        "v=0\r\no=- 5 6 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 CD\r\na=group:BUNDLE 1\r\n\
+         m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:0\r\n\
+         m=video 9 RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=setup:passive\r\na=mid:1\r\na=rtcp-rsize\r\na=sendonly\r\n\
+         a=candidate:1 1 udp 2 ::1 9 typ host\r\na=end-of-candidates\r\n"
+    );
+    let error = plan.answer(&made.replace("m=video 9", "m=video 0")).unwrap_err().to_string();
+    assert!(error.contains("turns down"), "{error}");
+}
+
+#[test]
+fn no_direction_and_both_directions_are_wishes_to_receive() {
+    for direction in ["a=sendrecv\r\n", ""] {
+        let text = offer().replace("a=recvonly\r\n", direction);
+        assert_eq!(sent(&plan(&text)), BOTH, "{direction:?}");
+        assert!(!plan(&text).told().contains("sendrecv"));
+    }
+    let inactive = offer().replace("t=0 0\r\n", "t=0 0\r\na=inactive\r\n");
+    assert_eq!(sent(&plan(&inactive)), BOTH, "each section says what it wants");
+    let inactive = inactive.replacen("a=recvonly\r\n", "", 1);
+    assert_eq!(sent(&plan(&inactive)), [("vp8", 96)]);
+}
+
+#[test]
+fn without_a_bundle_the_first_section_is_sent() {
+    let alone = offer().replace("a=group:BUNDLE 0 1\r\n", "");
+    let plan_of = plan(&alone);
+    assert_eq!(sent(&plan_of), [("opus", 111)]);
+    let second = "section 2 (video) is in no BUNDLE group with the first that can be used, and there is one transport";
+    assert_eq!(turned_down(&plan_of), [second]);
+    assert!(plan_of.bundle.is_empty(), "no group is answered where none was offered");
+    // The first that can be used; without a name it goes by its place.
+    let nameless = alone.replace("opus", "L16").replace("a=mid:0\r\n", "").replace("a=mid:1\r\n", "");
+    assert_eq!((sent(&plan(&nameless)), plan(&nameless).tagged()), (vec![("vp8", 96)], (None, 1)));
+    assert!(plan(&nameless).told().contains("a=group:BUNDLE 0\r\n"));
+    // Two sections that are bundled, and one that is not.
+    let outside = offer().replace("BUNDLE 0 1", "BUNDLE 1 2");
+    assert_eq!(sent(&plan(&outside)), [("opus", 111)]);
+    let mux = alone.replace("a=rtcp-mux\r\n", "");
+    assert!(refusal(&mux).contains("section 1 (audio) wants RTCP on a port of its own; add `a=rtcp-mux`"));
+    assert_eq!(sent(&plan(&offer().replace("a=rtcp-mux\r\n", ""))), BOTH, "a bundle is multiplexed anyway");
+}
+
+#[test]
+fn the_transport_is_that_of_the_first_of_the_bundle_that_is_sent() {
+    let own = offer()
+        .replacen("abcd", "efgh", 1)
+        .replace("a=mid:0\r\n", "a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n");
+    let own = own.replace("a=mid:1\r\n", "a=mid:1\r\na=candidate:2 1 udp 1 192.0.2.1 6 typ host\r\n");
+    let first = plan(&own);
+    assert_eq!((first.ufrag(), first.bundle.join(" "), first.tagged()), ("efgh", "0 1".to_owned(), (Some("0"), 0)));
+    assert_eq!(first.transport.candidates, ["candidate:1 1 udp 1 192.0.2.1 5 typ host"]);
+    assert!(first.concerns(Some("0"), None) && !first.concerns(Some("1"), Some(0)) && first.concerns(None, None));
+    let second = plan(&own.replace("BUNDLE 0 1", "BUNDLE 1 0"));
+    assert_eq!((second.ufrag(), second.bundle.join(" "), second.tagged()), ("abcd", "1 0".to_owned(), (Some("1"), 1)));
+    let second = plan(&own.replace("opus", "L16"));
+    assert_eq!((second.ufrag(), second.bundle.join(" "), second.tagged()), ("abcd", "1".to_owned(), (Some("1"), 1)));
+    // A port of 0 asks to be in the bundle, and is no transport to go by.
+    let only = own.replace("m=audio 9", "m=audio 0").replace("a=mid:0\r\n", "a=bundle-only\r\na=mid:0\r\n");
+    assert_eq!((sent(&plan(&only)), plan(&only).ufrag()), (BOTH.to_vec(), "abcd"));
+    let only = only.replace("m=video 9", "m=video 0").replace("a=mid:1\r\n", "a=bundle-only\r\na=mid:1\r\n");
+    assert!(refusal(&only).contains("`bundle-only`"), "{}", refusal(&only));
+}
+
+#[test]
+fn who_begins_the_handshake_is_answered_right() {
+    for (setup, answer) in [("actpass", "passive"), ("active", "passive"), ("passive", "active")] {
+        let media = offer().replace("actpass", setup);
+        assert_eq!(plan(&media).setup(), answer);
+        let session = media.replace(&format!("a=setup:{setup}\r\n"), "");
+        assert_eq!(plan(&session).setup(), "passive", "without a word it begins (RFC 4145, section 4)");
+        let session = session.replace("t=0 0\r\n", &format!("t=0 0\r\na=setup:{setup}\r\n"));
+        assert_eq!(plan(&session).setup(), answer);
+        let told = if setup == "passive" { "a=setup:passive" } else { "a=setup:active" };
+        assert_eq!(plan(&session).told().matches(told).count(), 2);
+    }
+    assert!(refusal(&offer().replace("actpass", "holdconn")).contains("wants no connection yet"));
+    assert!(refusal(&offer().replace("actpass", "both")).contains("active, passive or actpass"));
+}
+
+#[test]
+fn a_certificate_is_known_by_sha_256_however_it_is_written() {
+    let fingerprint = format!("a=fingerprint:sha-256 {AB}\r\n");
+    let with = |lines: &str| offer().replace(&fingerprint, lines);
+    let of = |hash: &str| format!("a=fingerprint:{hash} {AB}\r\n");
+    let other = of("sha-256").replacen("AB", "CD", 1);
+    let expected = format!("sha-256 {AB}");
+    for good in [
+        of("SHA-256"),
+        of("sha-256").to_lowercase(),
+        of("sha-512") + &of("sha-256") + &of("sha-1"),
+        of("sha-256") + &of("Sha-256"),
+    ] {
+        assert_eq!(plan(&with(&good)).transport.fingerprint, expected, "{good}");
+    }
+    let session = with("").replace("t=0 0\r\n", &format!("t=0 0\r\n{fingerprint}"));
+    assert_eq!(plan(&session).transport.fingerprint, expected);
+    let own = with(&other).replace("t=0 0\r\n", &format!("t=0 0\r\n{fingerprint}"));
+    assert_eq!(plan(&own).transport.fingerprint, expected.replacen("AB", "CD", 1), "the section's own");
+    for (bad, words) in [
+        (of("sha-384") + &of("sha-512"), "by sha-384, sha-512 alone; add a=fingerprint:sha-256"),
+        (String::new(), "no a=fingerprint:sha-256"),
+        (of("sha-256").replace(":AB\r\n", "\r\n"), "no a=fingerprint:sha-256 of 32 bytes"),
+        (of("sha-256") + &other, "several certificates"),
+    ] {
+        assert!(refusal(&with(&bad)).contains(words), "{}", refusal(&with(&bad)));
+    }
+}
+
+#[test]
+fn a_candidate_that_cannot_be_used_is_passed_over_alone() {
+    let bad = [
+        "1 1 udp 1 media.example 5 typ host",
+        "1 1 udp 1 0f00.local 5 typ host",
+        "1 1 udp 1 fe80::1%eth0 5 typ host",
+        "1 1 ssltcp 1 192.0.2.1 5 typ host",
+        "1 1 quic 1 192.0.2.1 5 typ host",
+        "1 1 udp 1 192.0.2.1 5 typ future",
+        "1 1 udp 1 192.0.2.1 99999 typ host",
+        "1 1 udp 4294967296 192.0.2.1 5 typ host",
+        "1 2 udp 1 192.0.2.1 5 typ host",
+        "1 1 udp 1 0.0.0.0 5 typ host",
+        "1 1 udp 1 224.0.0.1 5 typ host",
+        "1 1 udp",
+        "",
+    ];
+    let good = ["2 1 UDP 1 192.0.2.1 5 typ host generation 0", "3 1 tcp 1 2001:db8::1 9 typ host tcptype active"];
+    let lines: String = bad.iter().chain(&good).map(|value| format!("a=candidate:{value}\r\n")).collect();
+    let plan_of = plan(&offer().replace("a=mid:0\r\n", &format!("a=mid:0\r\n{lines}")));
+    assert_eq!(sent(&plan_of), BOTH);
+    assert_eq!(plan_of.transport.candidates, good.map(|value| format!("candidate:{value}")));
+    let many: String = (0..200).map(|n| format!("a=candidate:{n} 1 udp 1 192.0.2.1 {} typ host\r\n", n + 1)).collect();
+    let plan_of = plan(&offer().replace("a=mid:0\r\n", &format!("a=mid:0\r\n{many}")));
+    assert_eq!(plan_of.transport.candidates.len(), 64);
+}
+
+#[test]
+fn a_section_that_cannot_be_used_costs_no_other() {
+    for (from, to, reason) in [
+        ("111 opus/48000/2", "111 L16/8000", "has no opus; it has L16/8000, PCMU/8000"),
+        (
+            "a=mid:0\r\na=recvonly",
+            "a=mid:0\r\na=inactive",
+            "does not want to receive; make it `recvonly` or `sendrecv`",
+        ),
+        (
+            "a=mid:0\r\na=recvonly",
+            "a=mid:0\r\na=sendonly",
+            "does not want to receive; make it `recvonly` or `sendrecv`",
+        ),
+        ("m=audio 9", "m=audio 0", "is turned down already, with port 0"),
+        ("m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 RTP/XYZ", "wants RTP/XYZ; UDP/TLS/RTP/SAVPF is sent here"),
+        (
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111 0",
+            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+            "is of a kind that is not sent here",
+        ),
+        ("m=audio 9", "m=hologram 9", "is of a kind that is not sent here"),
+        (
+            "UDP/TLS/RTP/SAVPF 111 0",
+            "UDP/TLS/RTP/SAVPF 72\r\na=rtpmap:72 opus/48000/2",
+            "has no opus; it has opus/48000/2",
+        ),
+    ] {
+        let text = offer().replacen(from, to, 1);
+        assert_ne!(text, offer());
+        let plan = plan(&text);
+        assert_eq!(sent(&plan), [("vp8", 96)], "{text}");
+        let reasons = turned_down(&plan);
+        assert!(reasons.len() == 1 && reasons[0].ends_with(reason), "{reasons:?}");
+    }
+    let text = offer().replace("opus", "L16").replace("VP8", "H264");
+    let both = "section 1 (audio) has no opus; it has L16/48000/2, PCMU/8000; section 2 (video) has no VP8; it has VP9/90000, H264/90000, rtx/90000";
+    assert!(refusal(&text).ends_with(both), "{}", refusal(&text));
+    assert!(refusal("v=0\r\ns=-\r\n").ends_with("it has no media section"));
+}
+
+#[test]
+fn there_is_one_section_for_a_track() {
+    let (head, picture) =
+        offer().split_once("m=video").map(|(head, tail)| (head.to_owned(), format!("m=video{tail}"))).unwrap();
+    let second = picture.replace("a=mid:1", "a=mid:2").replace("96", "102").replace("97", "103");
+    let twice = format!("{head}{picture}{second}").replace("BUNDLE 0 1", "BUNDLE 0 1 2");
+    assert_eq!(
+        (sent(&plan(&twice)), turned_down(&plan(&twice))),
+        (BOTH.to_vec(), vec!["section 3 (video) is one more of its kind than there are tracks".to_owned()])
+    );
+    // The one that has the codec, wherever it stands.
+    let other = twice.replacen("VP8", "H264", 1);
+    assert_eq!(sent(&plan(&other)), [("opus", 111), ("vp8", 102)]);
+    let same = twice.replace("a=mid:2", "a=mid:1");
+    assert_eq!(turned_down(&plan(&same)), ["section 3 (video) has the mid of another section"]);
+    assert_eq!(plan(&same).sections[2].mid, None, "a name is answered once");
+}
+
+#[test]
+fn a_payload_type_means_one_thing_in_a_bundle() {
+    // Pictures under the type of sound, and once more under another.
+    let text = offer().replace("m=video 9 UDP/TLS/RTP/SAVPF 98 96 97", "m=video 9 UDP/TLS/RTP/SAVPF 111 96 97");
+    let again = text.replace("a=rtpmap:98 VP9", "a=rtpmap:111 VP8");
+    assert_eq!(sent(&plan(&again)), BOTH);
+    let only = again.replace(" 111 96 97", " 111");
+    assert_eq!(sent(&plan(&only)), [("opus", 111)]);
+    assert_eq!(
+        turned_down(&plan(&only)),
+        ["section 2 (video) uses payload types that mean something else in another section of its bundle"]
+    );
+    // Retransmission alone can be done without.
+    let rtx = offer().replace("96 97", "96 111").replace("97 ", "111 ");
+    assert!(plan(&rtx).told().contains("m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"), "{}", plan(&rtx).told());
+    // So can extensions.
+    let both = plan(&offer()).sent().map(|(_, to)| (to.capture_time, to.playout_delay)).collect::<Vec<_>>();
+    assert_eq!(both, [(Some(3), None), (None, Some(5))]);
+    for (from, to) in [
+        ("extmap:5", "extmap:3"),
+        ("extmap:5", "extmap:15"),
+        ("extmap:5", "extmap:300"),
+        ("extmap:5", "extmap:5/sendonly"),
+    ] {
+        let text = offer().replace(from, to);
+        assert_eq!(plan(&text).sent().nth(1).unwrap().1.playout_delay, None, "{to}");
+    }
+}
+
+#[test]
+fn without_ice_nothing_is_sent() {
+    let text = offer();
+    for (from, to, words) in [
+        ("a=ice-ufrag:abcd\r\n", "", "no a=ice-ufrag"),
+        ("a=ice-pwd", "a=x", "no a=ice-pwd"),
+        ("abcd", "abc", "4 to 256"),
+        ("abcd", "ab\u{e9}d", "4 to 256"),
+        (PASSWORD, "short", "22 to 256"),
+    ] {
+        assert!(refusal(&text.replace(from, to)).contains(words), "{}", refusal(&text.replace(from, to)));
+    }
+    let lines = format!("a=ice-ufrag:abcd\r\na=ice-pwd:{PASSWORD}\r\n");
+    let session = text.replace(&lines, "").replace("t=0 0\r\n", &format!("t=0 0\r\na=ice-lite\r\n{lines}"));
+    assert_eq!(plan(&session).told().matches(&lines).count(), 2);
+    assert!(plan(&session).told().contains("a=ice-lite\r\n"));
+}
+
+#[test]
+fn what_was_agreed_of_the_handshake_stays() {
+    let first = plan(&offer().replace("actpass", "passive"));
+    let again = |text: String| plan(&text).after(Some(&first));
+    assert_eq!(again(offer()).unwrap().setup(), "active", "who may choose keeps what was chosen");
+    assert_eq!(again(offer().replace("abcd", "efgh")).unwrap().ufrag(), "efgh");
+    let error = again(offer().replace("actpass", "active")).unwrap_err().to_string();
+    assert!(error.contains("another DTLS association"), "{error}");
+    let error = again(offer().replace("sha-256 AB", "sha-256 CD")).unwrap_err().to_string();
+    assert!(error.contains("another DTLS association"), "{error}");
+}
+
+#[test]
+fn whatever_is_offered_what_is_agreed_holds_together() {
+    let offer = offer();
+    let mut agreed = 0;
+    for seed in 1..=4000_u64 {
+        let text = mutated(offer.as_bytes(), seed);
+        let Ok(plan) = Plan::of(&String::from_utf8_lossy(&text), &[VP8, OPUS]) else { continue };
+        agreed += 1;
+        let told = Session::read(plan.told()).expect("it reads what it writes");
+        let types: Vec<_> = plan.sent().map(|(_, negotiated)| negotiated.payload_type).collect();
+        assert!(!types.is_empty() && told.sections.len() == types.len());
+        let mut formats: Vec<_> = told.sections.iter().flat_map(|section| section.formats.split(' ')).collect();
+        let count = formats.len();
+        formats.sort_unstable();
+        formats.dedup();
+        assert_eq!(formats.len(), count, "a type means one thing: {}", plan.told());
+        assert!(plan.sections[plan.tagged].fate.is_ok());
+        let answer = plan.answer(plan.told()).expect("what was told can be answered");
+        assert_eq!(Session::read(&answer).unwrap().sections.len(), plan.sections.len(), "section for section");
+    }
+    assert!(agreed > 400, "{agreed} of them are still offers");
+}
+
+/// `text` with a few lines or bytes changed, by xorshift64* (Vigna 2016): the same each time.
+fn mutated(text: &[u8], seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut below = move |limit: usize| {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % limit.max(1)
+    };
+    let mut lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    for _ in 0..=below(4) {
+        let (at, other) = (below(lines.len()), below(lines.len()));
+        match below(5) {
+            0 => lines.swap(at, other),
+            1 => drop(lines.remove(at)),
+            2 => lines.insert(at, lines[other].clone()),
+            3 => lines[at].truncate(other),
+            _ => {
+                let byte = below(lines[at].len());
+                if let Some(byte) = lines[at].get_mut(byte) {
+                    *byte = b"0 :/=am\n\0\xff"[below(10)];
+                }
+            }
+        }
+        if lines.is_empty() {
+            break;
+        }
+    }
+    lines.concat()
+}
