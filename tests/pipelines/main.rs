@@ -5,6 +5,7 @@ mod bad_input;
 mod codecs;
 mod declared;
 mod examples;
+mod files;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod same_bytes;

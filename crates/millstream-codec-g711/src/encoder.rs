@@ -60,13 +60,13 @@ impl Encoder {
         let AudioFrame { rate, channels, .. } = *block;
         if !(1..=2).contains(&channels) {
             return Err(Error::fatal(format!(
-                "G.711 takes one or two channels and this is {channels}: let its source give stereo"
+                "G.711 takes one or two channels and this is {channels}: put `remix` before it"
             )));
         }
         let decimator = Decimator::new(rate, channels).ok_or_else(|| {
             Error::fatal(format!(
                 "G.711 takes sound at 8 kHz or a multiple of it, up to 96 kHz, and this is {rate} Hz: \
-                 let its source give 48 kHz"
+                 put `resample` before it"
             ))
         })?;
         let framer = Framer::new(rate, channels, (rate / FRAMES) as usize);

@@ -39,6 +39,7 @@ mod options;
 mod packetizer;
 
 use millstream_core::descriptor::Gives;
+use millstream_core::known::{Known, SoundGiven, SoundTaken};
 use millstream_core::{Accepts, Codec, Descriptor, Format, Media, Registry, Worker};
 
 pub use decoder::Decoder;
@@ -67,6 +68,9 @@ pub fn register(registry: &mut Registry) {
     }
 }
 
+/// The rates that are taken, the one that keeps most for others first.
+const RATES: &[u32] = &[48_000, 8_000, 16_000, 24_000, 32_000, 40_000, 56_000, 64_000, 72_000, 80_000, 88_000, 96_000];
+
 /// The stage type `pcmu-encoder` or `pcma-encoder`.
 pub fn encoder(law: Law) -> Descriptor {
     let (name, doc) = match law {
@@ -75,6 +79,7 @@ pub fn encoder(law: Law) -> Descriptor {
     };
     Descriptor::stage(name, doc, Accepts::Only(Format::Audio), Gives::Format(Format::Encoded(law.codec())))
         .light()
+        .hearing(SoundTaken { rates: RATES, channels: 2 })
         .build(move |_: NoOptions, _| Ok(Worker::stage(Encoder::new(law))))
 }
 
@@ -86,7 +91,10 @@ pub fn decoder(law: Law) -> Descriptor {
     };
     Descriptor::stage(name, doc, Accepts::Only(Format::Encoded(law.codec())), Gives::Format(Format::Audio))
         .light()
-        .build(move |_: NoOptions, _| Ok(Worker::stage(Decoder::new(law))))
+        .knowing(
+            |_: &NoOptions| Known::default().gives(SoundGiven::always(RATE, 1)),
+            move |_: NoOptions, _| Ok(Worker::stage(Decoder::new(law))),
+        )
 }
 
 /// The stage type `pcmu-packetizer` or `pcma-packetizer`.

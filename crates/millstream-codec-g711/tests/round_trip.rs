@@ -130,7 +130,7 @@ fn a_lost_packet_is_a_discontinuity_and_silence_a_marker() {
 
 #[test]
 fn what_g711_cannot_take_is_refused_with_a_way_out() {
-    for (rate, channels, expected) in [(44_100, 1, "let its source give 48 kHz"), (48_000, 6, "give stereo")] {
+    for (rate, channels, expected) in [(44_100, 1, "put `resample` before it"), (48_000, 6, "put `remix` before it")] {
         let block = tone(rate, channels, 480).remove(0);
         let error = Encoder::new(Law::Mu).process(block, &mut Out::at(Timestamp::ZERO)).unwrap_err();
         assert_eq!(error.kind(), Kind::Fatal);

@@ -32,6 +32,9 @@ struct Running {
     channels: u16,
 }
 
+/// The rates that libopus takes (`opus_encoder_create`), the one with everything first.
+pub(crate) const RATES: &[u32] = &[48_000, 24_000, 16_000, 12_000, 8_000];
+
 /// The longest packet: three frames of 1275 bytes in 60 ms, with their lengths (RFC 6716, section 3.4).
 const MAX_PACKET: usize = 3 * 1275 + 7;
 
@@ -57,9 +60,9 @@ impl Encoder {
         if self.running.as_ref().is_some_and(|running| running.framer.fits(block)) {
             return Ok(());
         }
-        if ![8_000, 12_000, 16_000, 24_000, 48_000].contains(&block.rate) {
+        if !RATES.contains(&block.rate) {
             return Err(Error::fatal(format!(
-                "Opus takes sound at 8, 12, 16, 24 or 48 kHz and this is {} Hz; give it 48 kHz (a file: `ffmpeg -i IN -ar 48000 OUT.wav`)",
+                "Opus takes sound at 8, 12, 16, 24 or 48 kHz and this is {} Hz; put `resample` before it",
                 block.rate
             )));
         }
@@ -68,7 +71,7 @@ impl Encoder {
             2 => opus::Channels::Stereo,
             count => {
                 return Err(Error::fatal(format!(
-                    "this encoder takes one or two channels and this is {count}; give it stereo (a file: `ffmpeg -i IN -ac 2 OUT.wav`)"
+                    "this encoder takes one or two channels and this is {count}; put `remix` before it"
                 )));
             }
         };

@@ -30,7 +30,10 @@ mod encoder;
 mod options;
 
 use millstream_core::descriptor::Gives;
+use millstream_core::known::SoundTaken;
 use millstream_core::{Accepts, Descriptor, Format, OPUS, Registry, Worker};
+
+use encoder::RATES;
 
 pub use encoder::Encoder;
 pub use options::{Application, Complexity, FrameLength, Options, Rate};
@@ -49,6 +52,7 @@ pub fn descriptor() -> Descriptor {
         Accepts::Only(Format::Audio),
         Gives::Format(Format::Encoded(OPUS)),
     )
+    .hearing(SoundTaken { rates: RATES, channels: 2 })
     .build(|options: Options, _| Ok(Worker::stage(Encoder::new(options))))
 }
 

@@ -154,7 +154,7 @@ fn loss_is_answered_and_what_it_cannot_answer_goes_upstream() {
 
 #[test]
 fn what_opus_cannot_take_is_refused_with_a_way_out() {
-    for (rate, channels, expected) in [(44_100, 2, "give it 48 kHz"), (48_000, 6, "give it stereo")] {
+    for (rate, channels, expected) in [(44_100, 2, "put `resample` before it"), (48_000, 6, "put `remix` before it")] {
         let block = tone(rate, channels, 480).remove(0);
         let error = Encoder::new(Options::default()).process(block, &mut Out::at(Timestamp::ZERO)).unwrap_err();
         assert_eq!(error.kind(), Kind::Fatal);

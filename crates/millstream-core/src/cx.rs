@@ -103,6 +103,11 @@ impl Cx {
         self.run.is_stopping()
     }
 
+    /// The run that it belongs to: for what waits in the operating system, to look whether the end has come.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
     /// The alarm that is set, if any.
     pub fn alarm(&self) -> Option<Timestamp> {
         self.alarm

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Result;
 use crate::format::{Accepts, Format};
+use crate::known::{Known, Sound, SoundTaken};
 use crate::options::{self, Problem, Table};
 use crate::time::Clock;
 use crate::worker::Worker;
@@ -45,6 +46,8 @@ pub struct Input {
     /// Whether it takes any number of outputs, a list in TOML: the stage then takes
     /// [`FromInput`](crate::FromInput), with inputs counted in the order in which they are written.
     pub many: bool,
+    /// What raw sound it takes, where not any.
+    pub sound: Option<SoundTaken>,
 }
 
 /// What an output gives.
@@ -71,6 +74,13 @@ pub type Factory = Box<dyn FnOnce(&mut Joined<'_>) -> Result<Worker>>;
 /// Reads options, or says everything that is wrong with them.
 type Read = Box<dyn Fn(Table) -> Result<Factory, Vec<Problem>> + Send + Sync>;
 
+/// Says what options are known to mean, once they were read.
+type Know = Box<dyn Fn(Table) -> Known + Send + Sync>;
+
+/// Says with which options a stage type makes `from` into what is nearer to `to`, and into what; `None` where it
+/// cannot help.
+pub type Adapt = fn(from: Sound, to: Sound) -> Option<(Table, Sound)>;
+
 /// What a stage type is: its name, its ends, its options, and how it is built.
 pub struct Descriptor {
     name: &'static str,
@@ -80,8 +90,10 @@ pub struct Descriptor {
     outputs: Vec<Output>,
     weight: Weight,
     blocking: bool,
+    adapt: Option<Adapt>,
     schema: fn() -> Schema,
     read: Read,
+    know: Know,
 }
 
 impl Descriptor {
@@ -94,8 +106,10 @@ impl Descriptor {
             outputs: Vec::new(),
             weight: Weight::Heavy,
             blocking: false,
+            adapt: None,
             schema: || schemars::schema_for!(()),
             read: Box::new(|_| Err(Vec::new())),
+            know: Box::new(|_| Known::default()),
         })
     }
 
@@ -170,6 +184,17 @@ impl Descriptor {
     pub fn read(&self, table: Table) -> Result<Factory, Vec<Problem>> {
         (self.read)(table)
     }
+
+    /// What is known of a stage with the options `table` before it is built; nothing if they are wrong. The header of
+    /// a file may be looked at.
+    pub fn known(&self, table: Table) -> Known {
+        (self.know)(table)
+    }
+
+    /// How it makes sound fit that does not, if that is what it is for.
+    pub fn adapt(&self) -> Option<Adapt> {
+        self.adapt
+    }
 }
 
 /// A [`Descriptor`] that still lacks its options.
@@ -179,14 +204,14 @@ impl Unbuilt {
     /// Adds an input that a bundle can do without.
     #[must_use]
     pub fn optional_input(mut self, key: &'static str, accepts: Accepts) -> Unbuilt {
-        self.0.inputs.push(Input { key, accepts, optional: true, many: false });
+        self.0.inputs.push(Input { key, accepts, optional: true, many: false, sound: None });
         self
     }
 
     /// Adds an input.
     #[must_use]
     pub fn input(mut self, key: &'static str, accepts: Accepts) -> Unbuilt {
-        self.0.inputs.push(Input { key, accepts, optional: false, many: false });
+        self.0.inputs.push(Input { key, accepts, optional: false, many: false, sound: None });
         self
     }
 
@@ -196,6 +221,22 @@ impl Unbuilt {
         if let Some(input) = self.0.inputs.last_mut() {
             input.many = true;
         }
+        self
+    }
+
+    /// The input added last takes only such sound.
+    #[must_use]
+    pub fn hearing(mut self, sound: SoundTaken) -> Unbuilt {
+        if let Some(input) = self.0.inputs.last_mut() {
+            input.sound = Some(sound);
+        }
+        self
+    }
+
+    /// It makes sound fit that does not: where a declared pipeline joins what is known not to fit, it may be put between.
+    #[must_use]
+    pub fn adapting(mut self, adapt: Adapt) -> Unbuilt {
+        self.0.adapt = Some(adapt);
         self
     }
 
@@ -222,11 +263,22 @@ impl Unbuilt {
 
     /// Its options are an `O`, and `build` makes a worker of them. The options struct is the
     /// factory: it is read and checked before anything is built.
-    pub fn build<O, F>(mut self, build: F) -> Descriptor
+    pub fn build<O, F>(self, build: F) -> Descriptor
     where
         O: DeserializeOwned + JsonSchema + 'static,
         F: Fn(O, &mut Joined<'_>) -> Result<Worker> + Clone + Send + Sync + 'static,
     {
+        self.knowing(|_: &O| Known::default(), build)
+    }
+
+    /// The same, and `know` says what is known from the options alone: which files it uses, what sound it gives.
+    pub fn knowing<O, K, F>(mut self, know: K, build: F) -> Descriptor
+    where
+        O: DeserializeOwned + JsonSchema + 'static,
+        K: Fn(&O) -> Known + Send + Sync + 'static,
+        F: Fn(O, &mut Joined<'_>) -> Result<Worker> + Clone + Send + Sync + 'static,
+    {
+        self.0.know = Box::new(move |table| options::read(table).as_ref().map(&know).unwrap_or_default());
         self.0.schema = || schemars::schema_for!(O);
         self.0.read = Box::new(move |table| {
             let options: O = options::read(table)?;

@@ -296,6 +296,47 @@ impl fmt::Display for Frequency {
     }
 }
 
+/// Samples per second and channel, 1 kHz to 768 kHz; 48 kHz unless told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub struct SampleRate(u32);
+
+impl SampleRate {
+    /// `hz` samples per second, if there may be as many.
+    pub fn from_hz(hz: u32) -> Option<SampleRate> {
+        (1000..=768_000).contains(&hz).then_some(SampleRate(hz))
+    }
+    /// Samples per second.
+    pub fn hz(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for SampleRate {
+    fn default() -> SampleRate {
+        SampleRate(48_000)
+    }
+}
+
+impl Quantity for SampleRate {
+    const EXPECTED: &'static str = "a sample rate such as 48000, \"48 kHz\" or \"44.1 kHz\", 1 kHz to 768 kHz";
+    fn parse(value: f64, unit: &str) -> Option<SampleRate> {
+        let hz = match unit {
+            "" | "Hz" => value,
+            "kHz" => (value * 1e6).round() / 1e3,
+            _ => return None,
+        };
+        (hz.fract() == 0.0 && (0.0..=1e6).contains(&hz)).then(|| SampleRate::from_hz(hz as u32))?
+    }
+}
+
+quantity!(SampleRate, number_or_text_schema("a sample rate: 48000, \"44.1 kHz\""));
+
+impl fmt::Display for SampleRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_unit(f, self.0.into(), &[(1.0, "Hz"), (1e3, "kHz")])
+    }
+}
+
 /// A share, 0 % to 100 %.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Percent(f64);

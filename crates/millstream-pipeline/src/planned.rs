@@ -47,6 +47,12 @@ impl Pipeline {
     /// # Errors
     /// What the stage that could not be built says, with its name.
     pub fn add(&mut self, plan: Plan) -> Result<()> {
+        for note in &plan.notes {
+            self.add_notices(
+                &note.stage,
+                vec![[&[note.told.message.clone()], &note.told.help[..]].concat().join("; ")],
+            );
+        }
         let mut outputs: Vec<AnyOutputs> = Vec::with_capacity(plan.stages.len());
         let given: Vec<Vec<&'static str>> = plan
             .stages

@@ -1,6 +1,7 @@
 //! The stage `gain`: makes sound louder or quieter, or silent.
 
 use millstream_core::descriptor::Gives;
+use millstream_core::known::{Known, SoundGiven};
 use millstream_core::units::Decibels;
 use millstream_core::{Accepts, AudioFrame, Descriptor, Format, Out, Pool, Result, Stage, Worker};
 use schemars::JsonSchema;
@@ -60,7 +61,10 @@ pub fn descriptor() -> Descriptor {
     let audio = Format::Audio;
     Descriptor::stage("gain", "Makes sound louder, quieter or silent", Accepts::Only(audio), Gives::Format(audio))
         .light()
-        .build(|options: Options, _| Ok(Worker::stage(Gain::new(options))))
+        .knowing(
+            |_: &Options| Known::default().gives(SoundGiven::AS_INPUT),
+            |options: Options, _| Ok(Worker::stage(Gain::new(options))),
+        )
 }
 
 #[cfg(test)]

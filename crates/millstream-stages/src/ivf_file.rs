@@ -8,7 +8,8 @@ use millstream_core::{
     Worker,
 };
 
-use crate::file::{Input, as_config};
+use crate::file::Input;
+use crate::from_file::{Content, FromFile};
 use crate::ivf::{self, FRAME_HEADER, Header};
 use crate::vp8;
 
@@ -18,6 +19,9 @@ pub use crate::file::Options;
 const CHUNK: usize = 512 * 1024;
 /// Chunks in the ring; a packetizer lets go of a frame as soon as it has copied it.
 const CHUNKS: usize = 8;
+/// The longest frame that is believed, in bytes: twenty raw pictures of 1080p. A pipe does not tell how much
+/// comes, and the header of a frame alone must not take gigabytes.
+const MAX_FRAME: u32 = 64 << 20;
 /// The least that a file lasts where it is given again and again: one of a single frame may have
 /// ticks of a nanosecond.
 const SHORTEST_FRAME: Duration = Duration::from_millis(1);
@@ -27,9 +31,14 @@ const SHORTEST_FRAME: Duration = Duration::from_millis(1);
 /// A frame is given at the pipeline's start plus its time in the file, counted from that of the
 /// first frame, and is stamped so. Where the file starts again, its first frame follows the last one
 /// by the mean distance of its frames. None is left out, however late it is, but for empty ones: they
-/// stand for pictures that the encoder dropped. A wish for a key frame has no answer.
+/// stand for pictures that the encoder dropped. What comes out of a pipe later than a second after the
+/// start counts from when it came. A wish for a key frame has no answer.
 #[derive(Debug)]
-pub struct IvfFile {
+pub struct IvfFile(FromFile<Frames>);
+
+/// The frames of a file, and how far they were read.
+#[derive(Debug)]
+struct Frames {
     input: Input,
     header: Header,
     repeat: bool,
@@ -60,14 +69,31 @@ struct Round {
 }
 
 impl IvfFile {
-    /// Opens the file and reads its header.
+    /// Opens the file and, unless it is a pipe, reads its header.
     ///
     /// # Errors
     /// A wrong configuration if it cannot be opened, is not IVF, or holds anything but VP8.
     pub fn new(options: Options) -> Result<IvfFile> {
-        let mut input = Input::open(&options.path)?;
+        FromFile::open(options).map(IvfFile)
+    }
+}
+
+impl Source<EncodedFrame> for IvfFile {
+    fn next(&mut self, cx: &mut Cx) -> Result<Next<EncodedFrame>> {
+        self.0.next(cx)
+    }
+
+    fn gives(&self) -> Option<Codec> {
+        Some(VP8)
+    }
+}
+
+impl Content for Frames {
+    type Item = EncodedFrame;
+
+    fn begin(mut input: Input, options: &Options) -> Result<Frames> {
         let mut bytes = [0; ivf::HEADER];
-        let read = input.read(&mut bytes).map_err(as_config)?;
+        let read = input.read(&mut bytes)?;
         let header = match Header::parse(&bytes) {
             Ok(_) if read < bytes.len() => Err("the file ends in its header".to_owned()),
             Ok(header) if &header.fourcc != b"VP80" => Err(format!(
@@ -77,7 +103,7 @@ impl IvfFile {
             other => other,
         };
         let header = header.map_err(|what| input.error(Kind::Config, what))?;
-        Ok(IvfFile {
+        Ok(Frames {
             input,
             header,
             repeat: options.r#loop,
@@ -89,6 +115,24 @@ impl IvfFile {
         })
     }
 
+    fn next(&mut self, start: Timestamp, cx: &mut Cx) -> Result<Next<EncodedFrame>> {
+        let pending = match self.pending {
+            Some(pending) => pending,
+            None => match self.find_frame()? {
+                Some(pending) => *self.pending.insert(pending),
+                None => return Ok(Next::End),
+            },
+        };
+        let time = start + self.before.saturating_add(pending.time);
+        if cx.now() < time {
+            return Ok(Next::Until(time));
+        }
+        self.pending = None;
+        self.read_frame(pending.len, time).map(Next::Item)
+    }
+}
+
+impl Frames {
     /// The header of the next frame that is not empty; `None` at the end of a file that is not repeated.
     fn find_frame(&mut self) -> Result<Option<Pending>> {
         loop {
@@ -119,6 +163,9 @@ impl IvfFile {
         // Asked before memory is taken, so that a header alone cannot make us take gigabytes.
         if let Some(left) = self.input.left().filter(|left| *left < u64::from(len)) {
             return Err(self.cut_off(left, len));
+        }
+        if len > MAX_FRAME {
+            return Err(self.fatal(format!("frame {number} claims to have {len} bytes; the file is damaged")));
         }
         if len > 0 {
             if number == 1 {
@@ -171,32 +218,16 @@ impl IvfFile {
     }
 }
 
-impl Source<EncodedFrame> for IvfFile {
-    fn next(&mut self, cx: &mut Cx) -> Result<Next<EncodedFrame>> {
-        let pending = match self.pending {
-            Some(pending) => pending,
-            None => match self.find_frame()? {
-                Some(pending) => *self.pending.insert(pending),
-                None => return Ok(Next::End),
-            },
-        };
-        let time = cx.start() + self.before.saturating_add(pending.time);
-        if cx.now() < time {
-            return Ok(Next::Until(time));
-        }
-        self.pending = None;
-        self.read_frame(pending.len, time).map(Next::Item)
-    }
-
-    fn gives(&self) -> Option<Codec> {
-        Some(VP8)
-    }
-}
-
 /// Describes `ivf-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("ivf-file", "Gives VP8 from an IVF file", Format::Encoded(VP8))
-        .build(|options: Options, _| Ok(Worker::source(IvfFile::new(options)?)))
+    Descriptor::source("ivf-file", "Gives VP8 from an IVF file", Format::Encoded(VP8)).knowing(
+        Options::known,
+        |options: Options, joined| {
+            let source = IvfFile::new(options)?;
+            source.0.announce(joined);
+            Ok(Worker::source(source))
+        },
+    )
 }
 
 #[cfg(test)]

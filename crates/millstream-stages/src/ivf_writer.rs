@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ivf::{Header, LENGTH_AT, Tick};
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// Ticks in a second: the clock of RTP video (RFC 7741), in which the usual frame rates are whole.
 const RATE: u32 = VP8.clock_rate;
@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file; one that is there is replaced. A relative path starts at the working directory of the process.
+    /// The file, which may be a pipe; one that is there is replaced. `-` for standard output. A relative path starts at
+    /// the working directory of the process.
     pub path: PathBuf,
 }
 
@@ -79,6 +80,7 @@ impl IvfWriter {
 
 impl Sink<EncodedFrame> for IvfWriter {
     fn consume(&mut self, frame: EncodedFrame, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         frame.require(VP8)?;
         let Some(mut begun) = self.begun.map_or_else(|| self.begin(&frame, cx), |begun| Ok(Some(begun)))? else {
             return Ok(());
@@ -96,7 +98,8 @@ impl Sink<EncodedFrame> for IvfWriter {
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut Cx) -> Result<()> {
+    fn finish(&mut self, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         let flushed = self.output.flush();
         // Of a file that was cut short it stays unknown.
         if let Some(Begun { frames, last, .. }) = self.begun.filter(|_| !self.output.is_cut()) {
@@ -116,8 +119,14 @@ impl Sink<EncodedFrame> for IvfWriter {
 
 /// Describes `ivf-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("ivf-writer", "Writes VP8 into an IVF file", Accepts::Only(Format::Encoded(VP8)))
-        .build(|options: Options, _| Ok(Worker::sink(IvfWriter::new(&options)?)))
+    Descriptor::sink("ivf-writer", "Writes VP8 into an IVF file", Accepts::Only(Format::Encoded(VP8))).knowing(
+        |options: &Options| output::known(&options.path),
+        |options: Options, joined| {
+            let writer = IvfWriter::new(&options)?;
+            writer.output.announce(joined);
+            Ok(Worker::sink(writer))
+        },
+    )
 }
 
 #[cfg(test)]

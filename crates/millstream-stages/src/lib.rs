@@ -12,6 +12,8 @@
 //! | [`scale`](mod@scale) | stage | makes pictures larger or smaller |
 //! | [`gain`](mod@gain) | stage | makes sound louder, quieter or silent |
 //! | [`mix`](mod@mix) | stage | makes one sound of any number |
+//! | [`resample`](mod@resample) | stage | gives sound at another rate |
+//! | [`remix`](mod@remix) | stage | gives sound in one channel or two, surround too |
 //! | [`tap`](mod@tap) | stage | passes everything as it is, and says of each item what it is |
 //! | [`y4m-writer`](y4m_writer) | sink | raw video into a YUV4MPEG2 file |
 //! | [`wav-writer`](wav_writer) | sink | raw sound into a WAVE file |
@@ -41,7 +43,9 @@
 
 #![forbid(unsafe_code)]
 
+mod claim;
 mod file;
+mod from_file;
 pub mod gain;
 mod ivf;
 pub mod ivf_file;
@@ -53,6 +57,9 @@ pub mod ogg_opus_file;
 pub mod ogg_opus_writer;
 mod output;
 mod pace;
+mod pipe;
+pub mod remix;
+pub mod resample;
 pub mod scale;
 pub mod tap;
 pub mod test_audio;
@@ -78,6 +85,8 @@ pub fn register(registry: &mut Registry) {
         scale::descriptor(),
         gain::descriptor(),
         mix::descriptor(),
+        resample::descriptor(),
+        remix::descriptor(),
         tap::descriptor(),
         y4m_writer::descriptor(),
         wav_writer::descriptor(),
@@ -104,7 +113,7 @@ mod tests {
         register(&mut registry);
         let names: Vec<_> = registry.iter().map(|descriptor| descriptor.name()).collect();
         let sources = ["ivf-file", "ogg-opus-file", "test-audio", "test-video", "wav-file", "y4m-file"];
-        let stages = ["gain", "mix", "scale", "tap"];
+        let stages = ["gain", "mix", "remix", "resample", "scale", "tap"];
         let sinks = ["ivf-writer", "null", "ogg-opus-writer", "wav-writer", "y4m-writer"];
         let mut all = [&sources[..], &stages, &sinks].concat();
         all.sort_unstable();

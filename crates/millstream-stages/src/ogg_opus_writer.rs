@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ogg::page::Page;
 use crate::ogg::{MAX_PACKET, opus};
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// Samples in a page before it is written: a second, so that no more is lost with us.
 const PAGE_SAMPLES: u64 = opus::RATE as u64;
@@ -22,7 +22,8 @@ const TOLERANCE: u64 = 48;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file; one that is there is replaced. A relative path starts at the working directory of the process.
+    /// The file, which may be a pipe; one that is there is replaced. `-` for standard output. A relative path starts at
+    /// the working directory of the process.
     pub path: PathBuf,
 }
 
@@ -116,6 +117,7 @@ impl OggOpusWriter {
 
 impl Sink<EncodedFrame> for OggOpusWriter {
     fn consume(&mut self, frame: EncodedFrame, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         frame.require(OPUS)?;
         let len = frame.data.len();
         let samples = opus::samples(&frame.data).filter(|_| len <= MAX_PACKET);
@@ -131,7 +133,8 @@ impl Sink<EncodedFrame> for OggOpusWriter {
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut Cx) -> Result<()> {
+    fn finish(&mut self, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         if let Some(mut begun) = self.begun {
             // A stream that ends within what a player leaves out would be invalid (section 4.5).
             while begun.samples < opus::PRE_SKIP.into() {
@@ -151,8 +154,14 @@ impl Sink<EncodedFrame> for OggOpusWriter {
 
 /// Describes `ogg-opus-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("ogg-opus-writer", "Writes Opus into an Ogg file", Accepts::Only(Format::Encoded(OPUS)))
-        .build(|options: Options, _| Ok(Worker::sink(OggOpusWriter::new(&options)?)))
+    Descriptor::sink("ogg-opus-writer", "Writes Opus into an Ogg file", Accepts::Only(Format::Encoded(OPUS))).knowing(
+        |options: &Options| output::known(&options.path),
+        |options: Options, joined| {
+            let writer = OggOpusWriter::new(&options)?;
+            writer.output.announce(joined);
+            Ok(Worker::sink(writer))
+        },
+    )
 }
 
 #[cfg(test)]
@@ -160,6 +169,7 @@ mod tests {
     use super::*;
     use crate::file::Input;
     use crate::file::tests::Scratch;
+    use crate::ogg::page::Found;
     use millstream_core::{Layer, Role};
     use std::time::Duration;
 
@@ -188,7 +198,7 @@ mod tests {
         let (mut input, mut pages) = (Input::open(&file.0).unwrap(), Vec::new());
         loop {
             let mut page = Page::default();
-            if !page.read(&mut input).unwrap() {
+            if page.read(&mut input).unwrap() == Found::End {
                 return (pages, errors);
             }
             pages.push(page);

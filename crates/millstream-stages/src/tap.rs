@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use millstream_core::descriptor::Gives;
+use millstream_core::known::{Known, SoundGiven};
 use millstream_core::{
     Accepts, AudioFrame, Descriptor, EncodedFrame, Error, Format, Item, Joined, Out, Result, Role, RtpPackets, Stage,
     VideoFrame, Worker,
@@ -31,7 +32,8 @@ pub enum To {
     /// In the program's log, at the level `info`.
     #[default]
     Log,
-    /// In this file; `./log` for one of that name. A relative path starts at the working directory of the process.
+    /// In this file, which may be a pipe; `./log` for one of that name, `-` for standard output. A relative path starts
+    /// at the working directory of the process.
     File(PathBuf),
 }
 
@@ -59,7 +61,8 @@ impl Default for Options {
 /// Passes every item as it is and says what it is: its number, kind, time of capture, size, what hangs
 /// on it, and its layer.
 ///
-/// A file gets each line at once, to be followed while it grows. Wishes pass on upstream.
+/// A file gets each line at once, to be followed while it grows. A pipe that nobody reads, or not fast enough, misses
+/// lines: nothing that flows waits for it. Wishes pass on upstream.
 #[derive(Debug)]
 pub struct Tap {
     name: String,
@@ -86,9 +89,11 @@ impl Tap {
         match &mut self.output {
             None => tracing::info!("{}: {words}", self.name),
             Some(output) => {
-                output.write(words.as_bytes())?;
-                output.write(b"\n")?;
-                output.flush()?;
+                if output.is_ready() {
+                    output.write(words.as_bytes())?;
+                    output.write(b"\n")?;
+                    output.flush()?;
+                }
             }
         }
         Ok(())
@@ -110,6 +115,7 @@ fn words<T: Item>(number: u64, item: &T) -> String {
 
 impl<T: Item> Stage<T, T> for Tap {
     fn process(&mut self, item: T, out: &mut Out<T>) -> Result<()> {
+        self.output.iter_mut().for_each(|output| output.heed(out));
         if self.count.is_multiple_of(self.every) {
             self.say(&item)?;
         }
@@ -119,7 +125,7 @@ impl<T: Item> Stage<T, T> for Tap {
     }
 
     fn finish(&mut self, _: &mut Out<T>) -> Result<()> {
-        self.output.as_mut().map_or(Ok(()), Output::flush)
+        self.output.as_mut().filter(|output| output.is_open()).map_or(Ok(()), Output::flush)
     }
 }
 
@@ -128,7 +134,15 @@ pub fn descriptor() -> Descriptor {
     let doc = "Passes everything as it is, and says of each item what it is";
     Descriptor::stage("tap", doc, Accepts::Anything, Gives::AsInput)
         .light()
-        .build(|options: Options, joined| build(&options, joined))
+        .knowing(known, |options: Options, joined| build(&options, joined))
+}
+
+fn known(options: &Options) -> Known {
+    let known = match &options.to {
+        To::Log => Known::default(),
+        To::File(path) => Known::default().writes("to", path),
+    };
+    known.gives(SoundGiven::AS_INPUT)
 }
 
 fn build(options: &Options, joined: &Joined<'_>) -> Result<Worker> {

@@ -4,6 +4,7 @@
 use std::f64::consts::{PI, TAU};
 use std::time::Duration;
 
+use millstream_core::known::{Known, SoundGiven};
 use millstream_core::units::{FrameRate, Frequency, Percent};
 use millstream_core::{
     AudioFrame, Control, Cx, Descriptor, Error, Format, Next, Pool, Result, Source, Timestamp, Worker,
@@ -173,8 +174,10 @@ fn since_second(index: u64, start: u64) -> f64 {
 
 /// Describes `test-audio`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("test-audio", "Gives a tone, or a beep at the start of each second", Format::Audio)
-        .build(|options: Options, _| Ok(Worker::source(TestAudio::new(options)?)))
+    Descriptor::source("test-audio", "Gives a tone, or a beep at the start of each second", Format::Audio).knowing(
+        |options: &Options| Known::default().gives(SoundGiven::always(RATE as u32, options.channels)),
+        |options: Options, _| Ok(Worker::source(TestAudio::new(options)?)),
+    )
 }
 
 #[cfg(test)]

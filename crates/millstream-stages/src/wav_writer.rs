@@ -7,7 +7,7 @@ use millstream_core::{Accepts, AudioFrame, Cx, Descriptor, Error, Format as Kind
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// The most bytes of samples that the 32 bits of a RIFF header can say, with room for the header
 /// itself; 2^32 - 1 means that nobody knows.
@@ -20,7 +20,8 @@ const TOLERANCE: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file; one that is there is replaced. A relative path starts at the working directory of the process.
+    /// The file, which may be a pipe; one that is there is replaced. `-` for standard output. A relative path starts at
+    /// the working directory of the process.
     pub path: PathBuf,
     /// How samples are stored.
     #[serde(default)]
@@ -182,7 +183,8 @@ impl Format {
 }
 
 impl Sink<AudioFrame> for WavWriter {
-    fn consume(&mut self, block: AudioFrame, _: &mut Cx) -> Result<()> {
+    fn consume(&mut self, block: AudioFrame, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         let (rate, channels) = (block.rate, block.channels);
         if rate == 0 || channels == 0 || !block.samples.len().is_multiple_of(channels.into()) {
             let samples = block.samples.len();
@@ -213,7 +215,8 @@ impl Sink<AudioFrame> for WavWriter {
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut Cx) -> Result<()> {
+    fn finish(&mut self, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         let flushed = self.output.flush();
         self.complete()?;
         flushed
@@ -222,8 +225,14 @@ impl Sink<AudioFrame> for WavWriter {
 
 /// Describes `wav-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("wav-writer", "Writes raw sound into a WAVE file", Accepts::Only(Kind::Audio))
-        .build(|options: Options, _| Ok(Worker::sink(WavWriter::new(&options)?)))
+    Descriptor::sink("wav-writer", "Writes raw sound into a WAVE file", Accepts::Only(Kind::Audio)).knowing(
+        |options: &Options| output::known(&options.path),
+        |options: Options, joined| {
+            let writer = WavWriter::new(&options)?;
+            writer.output.announce(joined);
+            Ok(Worker::sink(writer))
+        },
+    )
 }
 
 #[cfg(test)]

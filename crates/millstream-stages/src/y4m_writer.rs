@@ -10,13 +10,14 @@ use millstream_pixels::Converter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// Options of `y4m-writer`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file; one that is there is replaced. A relative path starts at the working directory of the process.
+    /// The file, which may be a pipe; one that is there is replaced. `-` for standard output. A relative path starts at
+    /// the working directory of the process.
     pub path: PathBuf,
     /// Frames per second in the file, whatever comes: some are written twice or left out to keep the time.
     #[serde(default = "thirty")]
@@ -152,7 +153,8 @@ fn write(output: &mut Output, frame: &VideoFrame) -> Result<()> {
 }
 
 impl Sink<VideoFrame> for Y4mWriter {
-    fn consume(&mut self, frame: VideoFrame, _: &mut Cx) -> Result<()> {
+    fn consume(&mut self, frame: VideoFrame, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         let frame = self.fit(frame)?;
         let Some(begun) = &mut self.begun else {
             let layout = Layout::of(&frame);
@@ -175,15 +177,22 @@ impl Sink<VideoFrame> for Y4mWriter {
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut Cx) -> Result<()> {
+    fn finish(&mut self, cx: &mut Cx) -> Result<()> {
+        self.output.heed(cx);
         self.output.flush()
     }
 }
 
 /// Describes `y4m-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("y4m-writer", "Writes raw video into a YUV4MPEG2 file", Accepts::Only(Format::Video))
-        .build(|options: Options, _| Ok(Worker::sink(Y4mWriter::new(&options)?)))
+    Descriptor::sink("y4m-writer", "Writes raw video into a YUV4MPEG2 file", Accepts::Only(Format::Video)).knowing(
+        |options: &Options| output::known(&options.path),
+        |options: Options, joined| {
+            let writer = Y4mWriter::new(&options)?;
+            writer.output.announce(joined);
+            Ok(Worker::sink(writer))
+        },
+    )
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use millstream_core::options::{Table, Value};
 use millstream_core::units::{Pixels, Span};
 use millstream_core::{AudioFrame, Cx, EncodedFrame, OPUS, Registry, RtpPackets, Sink, Timestamp, VP8, VideoFrame};
 use millstream_stages::{
-    gain, ivf_file, ivf_writer, mix, null, ogg_opus_file, ogg_opus_writer, scale, tap, test_audio, test_video,
-    wav_file, wav_writer, y4m_file, y4m_writer,
+    gain, ivf_file, ivf_writer, mix, null, ogg_opus_file, ogg_opus_writer, remix, resample, scale, tap, test_audio,
+    test_video, wav_file, wav_writer, y4m_file, y4m_writer,
 };
 use millstream_testkit::{conformance, examples};
 
@@ -104,6 +104,14 @@ fn stages() {
     for (gain, mute) in [("0 dB", false), ("-6 dB", false), ("60 dB", false), ("0 dB", true)] {
         let options = gain::Options { gain: gain.parse().expect("a gain"), mute };
         conformance::transform(|| gain::Gain::new(options), block);
+    }
+    for rate in ["44.1 kHz", "48 kHz", "96 kHz"] {
+        let options = resample::Options { rate: rate.parse().expect("a rate") };
+        conformance::transform(|| resample::Resample::new(options), block);
+    }
+    for channels in [1, 2] {
+        let options = remix::Options { channels };
+        conformance::transform(|| remix::Remix::new(options).expect("good options"), block);
     }
     let file = || tap::Options { to: tap::To::File(place("txt")), ..tap::Options::default() };
     let tapped = || tap::Tap::new(&file(), "tap").expect("it can be written");

@@ -32,7 +32,7 @@ pub use millstream_webrtc as webrtc;
 pub use registry::codecs::*;
 #[allow(unused_imports, unreachable_pub, reason = "there may be no device built in")]
 pub use registry::devices::*;
-pub use registry::{LoadError, load, registry};
+pub use registry::{LoadError, build, load, registry};
 
 #[cfg(feature = "webrtc-rs")]
 pub use millstream_signaling as signaling;

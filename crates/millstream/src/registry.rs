@@ -2,7 +2,7 @@
 
 use millstream_core::Registry;
 use millstream_pipeline::Pipeline;
-use millstream_pipeline::declare::{self, Diagnostics, Override};
+use millstream_pipeline::declare::{self, Diagnostics, Override, Plan};
 
 /// Says of each plug-in its feature, its crate, what the crate is called here, and its stage types, so
 /// that one that was built without is refused by name.
@@ -82,7 +82,15 @@ impl std::error::Error for LoadError {}
 /// Everything that is wrong with the text, or the stage that could not be built.
 pub fn load(text: &str, file: &str, overrides: &[Override]) -> Result<Pipeline, LoadError> {
     let plan = declare::read(text, file, overrides, &registry()).map_err(LoadError::Declared)?;
+    build(plan, file).map_err(LoadError::Built)
+}
+
+/// Builds what `plan` declares, called `file` unless it has a name. Devices and ports are opened here.
+///
+/// # Errors
+/// What the stage that could not be built says.
+pub fn build(plan: Plan, file: &str) -> millstream_core::Result<Pipeline> {
     let mut pipeline = Pipeline::new(plan.name.clone().unwrap_or_else(|| file.to_owned()));
-    pipeline.add(plan).map_err(LoadError::Built)?;
+    pipeline.add(plan)?;
     Ok(pipeline)
 }

@@ -1,6 +1,7 @@
 //! One stage by itself: its type, its options, its keys. How it is joined is checked elsewhere.
 
 use millstream_core::descriptor::{Descriptor, Factory};
+use millstream_core::known::{FileUse, SoundGiven};
 use millstream_core::options::{Problem, Table, Value};
 use millstream_core::{Registry, descriptor::Input};
 
@@ -18,6 +19,10 @@ pub(super) struct Checked<'r> {
     pub(super) descriptor: Option<&'r Descriptor>,
     /// What builds it, if its options are right.
     pub(super) factory: Option<Factory>,
+    /// The files that it uses, and where each is named.
+    pub(super) files: Vec<(FileUse, Place)>,
+    /// What is known of the sound that it gives.
+    pub(super) sound: SoundGiven,
     pub(super) on_failure: OnFailure,
     /// The input that each value is for.
     pub(super) inputs: Vec<(usize, Node)>,
@@ -29,8 +34,17 @@ pub(super) struct Checked<'r> {
 pub(super) fn check<'r>(stage: Stage, registry: &'r Registry, report: &mut Report) -> Checked<'r> {
     let Stage { name, header, mut entries, broken } = stage;
     let on_failure = take_on_failure(&name, &mut entries, report);
-    let (inputs, strays) = (Vec::new(), Vec::new());
-    let mut checked = Checked { name, header, descriptor: None, factory: None, on_failure, inputs, strays };
+    let mut checked = Checked {
+        name,
+        header,
+        descriptor: None,
+        factory: None,
+        files: Vec::new(),
+        sound: SoundGiven::default(),
+        on_failure,
+        inputs: Vec::new(),
+        strays: Vec::new(),
+    };
     if !broken {
         checked.descriptor = take_type(&checked.name, header, &mut entries, registry, report);
     }
@@ -135,8 +149,12 @@ fn read_options(
     report: &mut Report,
 ) {
     let table: Table = options.iter().filter_map(|entry| Some((entry.key.clone(), entry.node.value()?))).collect();
-    let mut problems = match descriptor.read(table) {
+    let mut problems = match descriptor.read(table.clone()) {
         Ok(factory) => {
+            let known = descriptor.known(table);
+            let place = |key| entry_of(&options, key).map_or(checked.header, |entry| entry.node.place);
+            checked.files = known.files.into_iter().map(|file| (file.clone(), place(file.key))).collect();
+            checked.sound = known.sound;
             checked.factory = Some(factory);
             Vec::new()
         }

@@ -23,6 +23,17 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     text: Arc<str>,
     span: Range<usize>,
+    other: Option<Other>,
+    is_note: bool,
+}
+
+/// Another place that has to do with a mistake.
+#[derive(Clone, Debug)]
+struct Other {
+    origin: String,
+    text: Arc<str>,
+    span: Range<usize>,
+    label: String,
 }
 
 impl Diagnostic {
@@ -42,6 +53,8 @@ impl Diagnostic {
             help: Vec::new(),
             text: Arc::clone(text),
             span: start..end,
+            other: None,
+            is_note: false,
         }
     }
 
@@ -55,6 +68,17 @@ impl Diagnostic {
         self
     }
 
+    pub(super) fn with_other(mut self, origin: &str, text: &Arc<str>, span: Range<usize>, label: &str) -> Diagnostic {
+        let (text, label) = (Arc::clone(text), printable(label));
+        self.other = Some(Other { origin: origin.to_owned(), text, span, label });
+        self
+    }
+
+    /// The same, as something that is no mistake.
+    pub(super) fn as_note(self) -> Diagnostic {
+        Diagnostic { is_note: true, ..self }
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         let underlined = AnnotationKind::Primary.span(self.span.clone());
         let underlined = match self.label.as_str() {
@@ -62,7 +86,21 @@ impl Diagnostic {
             label => underlined.label(label),
         };
         let snippet = Snippet::source(&*self.text).path(self.origin.as_str()).annotation(underlined);
-        let group = Level::ERROR.primary_title(self.message.as_str()).element(snippet);
+        let other = self.other.as_ref().map(|other| {
+            let annotation = AnnotationKind::Context.span(other.span.clone()).label(other.label.as_str());
+            (other, annotation)
+        });
+        let level = if self.is_note { Level::NOTE } else { Level::ERROR };
+        let group = level.primary_title(self.message.as_str());
+        let group = match other {
+            Some((other, annotation)) if Arc::ptr_eq(&other.text, &self.text) => {
+                group.element(snippet.annotation(annotation))
+            }
+            Some((other, annotation)) => group
+                .element(snippet)
+                .element(Snippet::source(&*other.text).path(other.origin.as_str()).annotation(annotation)),
+            None => group.element(snippet),
+        };
         let group = group.elements(self.help.iter().map(|help| Level::HELP.message(help.as_str())));
         renderer.render(&[group])
     }

@@ -1,8 +1,9 @@
 //! Reads a declared pipeline: a TOML file becomes a [`Plan`] that is right, or everything that is wrong
 //! with it is said at once.
 //!
-//! Nothing is built or opened here, and no file is read: the text comes from the caller, what stages
-//! exist from a [`Registry`], and what is checked is what their descriptors say.
+//! Nothing is built or opened here: the text comes from the caller, what stages exist from a
+//! [`Registry`], and what is checked is what their descriptors say. Of the files that stages use, the
+//! operating system is asked which are the same, and a stage type may look at the header of one.
 //!
 //! ```toml
 //! name = "webcam"
@@ -31,9 +32,12 @@
 
 use millstream_core::Registry;
 
+mod adapt;
 mod check;
 mod diagnostic;
 mod document;
+mod files;
+mod identity;
 mod joins;
 mod link;
 mod names;
@@ -48,7 +52,7 @@ mod unjoined;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use link::LinkChoice;
 pub use overrides::{Override, value};
-pub use plan::{Plan, PlannedInput, PlannedOutput, PlannedStage};
+pub use plan::{Note, Plan, PlannedInput, PlannedOutput, PlannedStage};
 
 use joins::Joins;
 use report::Report;
@@ -66,14 +70,21 @@ pub fn read(text: &str, file: &str, overrides: &[Override], registry: &Registry)
         change.apply(&mut declared.stages, &mut report);
     }
     let stages: Vec<_> = declared.stages.into_iter().map(|stage| check::check(stage, registry, &mut report)).collect();
-    let joins = Joins::resolve(&stages, &mut report);
+    files::check(file, &stages, &mut report);
+    let mut stages = stages;
+    let mut joins = Joins::resolve(&stages, &mut report);
     let order = order::order(&stages, &joins.all, &mut report);
     let flows = joins.flows(&stages, &order);
     joins.check_kinds(&stages, &flows, registry, &mut report);
     unjoined::check(&stages, &joins, &flows, &mut report);
     joins.check_known(&stages, &flows, &mut report);
-    report.finish()?;
-    Ok(plan::assemble(declared.name, stages, joins, &order, &flows))
+    if !report.is_clean() {
+        return Err(report.finish());
+    }
+    adapt::adapt(&mut stages, &mut joins, &order, registry, &mut report);
+    let order = order::order(&stages, &joins.all, &mut report);
+    let flows = joins.flows(&stages, &order);
+    Ok(plan::assemble(declared.name, stages, joins, &order, &flows, report.notes()))
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use std::fmt;
 
 use millstream_core::Format;
 use millstream_core::descriptor::{Factory, Place, Weight};
+use millstream_core::known::{Access, FileUse, is_standard_output};
 
 use super::check::Checked;
+use super::diagnostic::Diagnostic;
 use super::joins::{Flows, Join, Joins};
 use super::link::LinkChoice;
 use crate::faults::OnFailure;
@@ -18,6 +20,17 @@ pub struct Plan {
     /// Producers before consumers, otherwise in the order of declaration. Only a bundle that is fed from
     /// what it gives itself stands before those that feed it.
     pub stages: Vec<PlannedStage>,
+    /// What a person wants to know, though nothing is wrong.
+    pub notes: Vec<Note>,
+}
+
+/// What a person wants to know of a declared stage.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// The stage.
+    pub stage: String,
+    /// What it is, at its place.
+    pub told: Diagnostic,
 }
 
 /// One stage of a [`Plan`].
@@ -32,6 +45,8 @@ pub struct PlannedStage {
     pub weight: Weight,
     /// Whether it blocks in a driver.
     pub blocking: bool,
+    /// The files that it uses.
+    pub files: Vec<FileUse>,
     /// What builds it, with its options inside.
     pub factory: Factory,
     /// What ends when it fails.
@@ -41,6 +56,15 @@ pub struct PlannedStage {
     /// Its outputs, in the order of its descriptor. One that gives what an input gets is left out where
     /// nothing is joined to that.
     pub outputs: Vec<PlannedOutput>,
+}
+
+impl Plan {
+    /// The stage that writes to standard output, where nobody else may.
+    pub fn writes_to_standard_output(&self) -> Option<&str> {
+        let writes = |file: &FileUse| file.access == Access::Write && is_standard_output(&file.path);
+        let stage = self.stages.iter().find(|stage| stage.files.iter().any(writes));
+        stage.map(|stage| stage.name.as_str())
+    }
 }
 
 impl fmt::Debug for PlannedStage {
@@ -86,6 +110,7 @@ pub(super) fn assemble(
     joins: Joins,
     order: &[usize],
     flows: &Flows,
+    notes: Vec<Note>,
 ) -> Plan {
     let mut position = vec![0; stages.len()];
     for (at, index) in order.iter().enumerate() {
@@ -121,6 +146,7 @@ pub(super) fn assemble(
                     Some(PlannedOutput { name: output.name, format: (*format)?, used: *used })
                 })
                 .collect(),
+            files: stage.files.into_iter().map(|(file, _)| file).collect(),
             name: stage.name,
             factory: stage.factory?,
             on_failure: stage.on_failure,
@@ -128,5 +154,5 @@ pub(super) fn assemble(
     };
     let mut stages: Vec<_> = stages.into_iter().zip(given).enumerate().map(planned).collect();
     let stages = order.iter().filter_map(|index| stages[*index].take()).collect();
-    Plan { name, stages }
+    Plan { name, stages, notes }
 }

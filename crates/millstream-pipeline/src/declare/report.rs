@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::plan::Note;
 
 /// Where something stands: bytes of the file (source 0) or of an override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,13 +33,15 @@ pub(super) struct Fault {
     message: String,
     label: String,
     help: Vec<String>,
+    /// Another place that has to do with it, and what it is.
+    also: Option<(Place, String)>,
     absence: bool,
 }
 
 impl Fault {
     /// What is wrong at `place`.
     pub(super) fn at(place: Place, message: impl Into<String>) -> Fault {
-        Fault { place, message: message.into(), label: String::new(), help: Vec::new(), absence: false }
+        Fault { place, message: message.into(), label: String::new(), help: Vec::new(), also: None, absence: false }
     }
 
     /// Says `label` beside the underlined text.
@@ -61,6 +64,12 @@ impl Fault {
         self
     }
 
+    /// Shows another place that has to do with it.
+    pub(super) fn also(mut self, place: Place, label: impl Into<String>) -> Fault {
+        self.also = Some((place, label.into()));
+        self
+    }
+
     /// It is about something that is not there. Where the TOML itself is broken it may well be there,
     /// and is then not reported.
     pub(super) fn absence(mut self) -> Fault {
@@ -77,12 +86,19 @@ pub(super) struct Report {
     sources: Vec<(String, Arc<str>)>,
     syntax: Vec<Fault>,
     faults: Vec<Fault>,
+    /// What is no mistake, and about which stage it is.
+    notes: Vec<(String, Fault)>,
 }
 
 impl Report {
     /// For the text of `file`.
     pub(super) fn new(file: &str, text: &str) -> Report {
-        Report { sources: vec![(file.to_owned(), text.into())], syntax: Vec::new(), faults: Vec::new() }
+        Report {
+            sources: vec![(file.to_owned(), text.into())],
+            syntax: Vec::new(),
+            faults: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// Adds a text beside the file; all of it is the place.
@@ -106,25 +122,41 @@ impl Report {
         self.syntax.is_empty() && self.faults.is_empty()
     }
 
-    /// All that was found, if anything.
-    pub(super) fn finish(mut self) -> Result<(), Diagnostics> {
-        if self.is_clean() {
-            return Ok(());
-        }
+    /// Tells something about `stage` that is no mistake.
+    pub(super) fn note(&mut self, stage: &str, note: Fault) {
+        self.notes.push((stage.to_owned(), note));
+    }
+
+    /// All that was told, each with the stage that it is about.
+    pub(super) fn notes(&mut self) -> Vec<Note> {
+        let notes = std::mem::take(&mut self.notes);
+        notes.into_iter().map(|(stage, note)| Note { stage, told: self.diagnostic(note).as_note() }).collect()
+    }
+
+    /// All that was found wrong, of which there is something.
+    pub(super) fn finish(mut self) -> Diagnostics {
         if !self.syntax.is_empty() {
             self.drop_consequences();
         }
-        let mut all = self.syntax;
+        let mut all = std::mem::take(&mut self.syntax);
         all.append(&mut self.faults);
         all.sort_by_key(|fault| fault.place);
-        let sources = &self.sources;
-        let diagnostic = |fault: Fault| {
-            let (origin, text) = &sources[fault.place.source];
-            let span = fault.place.start..fault.place.end;
-            Diagnostic::new(origin, text, span, &fault.message).with_label(&fault.label).with_help(&fault.help)
-        };
         let more = all.len().saturating_sub(SHOWN);
-        Err(Diagnostics::new(all.into_iter().take(SHOWN).map(diagnostic).collect(), more))
+        Diagnostics::new(all.into_iter().take(SHOWN).map(|fault| self.diagnostic(fault)).collect(), more)
+    }
+
+    fn diagnostic(&self, fault: Fault) -> Diagnostic {
+        let (origin, text) = &self.sources[fault.place.source];
+        let span = fault.place.start..fault.place.end;
+        let told = Diagnostic::new(origin, text, span, &fault.message);
+        let told = told.with_label(&fault.label).with_help(&fault.help);
+        match &fault.also {
+            Some((place, label)) => {
+                let (origin, text) = &self.sources[place.source];
+                told.with_other(origin, text, place.start..place.end, label)
+            }
+            None => told,
+        }
     }
 
     /// Where the TOML is broken, the parser guesses how it goes on: what is found between such a place and

@@ -28,7 +28,7 @@ pub fn descriptor(engine: &Engine) -> Descriptor {
         .optional_input("video", Accepts::Packets(Media::Video))
         .optional_input("audio", Accepts::Packets(Media::Audio))
         .light()
-        .build(move |options: Options, joined| build(options, &engine, joined))
+        .knowing(Options::known, move |options, joined| build(options, &engine, joined))
 }
 
 fn build(options: Options, engine: &Engine, joined: &mut Joined<'_>) -> Result<Worker> {

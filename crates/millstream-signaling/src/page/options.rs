@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use millstream_core::Known;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -41,6 +42,15 @@ pub struct Options {
     /// STUN and TURN servers, for this side and for the viewers, who are told their passwords:
     /// ["stun:stun.example:3478", { url = "turn:…", username = "…", credential = "…" }].
     pub ice_servers: Vec<IceServer>,
+}
+
+impl Options {
+    /// The files that are read, so that no other stage overwrites them.
+    pub(super) fn known(&self) -> Known {
+        let files = [("certificate", &self.certificate), ("key", &self.key)];
+        let files = files.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?)));
+        files.fold(Known::default(), |known, (key, path)| known.reads(key, path))
+    }
 }
 
 /// Whether the encoder follows what viewers can take.

@@ -1,6 +1,6 @@
 //! The stage `mix`: makes one sound of any number, each sample where it was captured.
 //!
-//! It does not resample, and it does not mind how loud the sum gets.
+//! It does not resample (that is for [`resample`](mod@crate::resample)), and it does not mind how loud the sum gets.
 
 mod input;
 mod options;
@@ -9,6 +9,7 @@ mod sum;
 use std::time::Duration;
 
 use millstream_core::descriptor::Gives;
+use millstream_core::known::{Known, SoundGiven, SoundTaken};
 use millstream_core::{
     Accepts, AudioFrame, Descriptor, Error, Format, FromInput, InputEvent, InputId, Out, Pool, Result, Stage,
     Timestamp, Worker, samples_to_time,
@@ -182,10 +183,14 @@ fn sample_at(time: Timestamp, start: Timestamp) -> i64 {
 fn check(frame: &AudioFrame, id: InputId) -> Result<()> {
     let (rate, channels, input) = (frame.rate, frame.channels, id.index());
     if rate != RATE {
-        return Err(Error::fatal(format!("input {input} gives sound at {rate} Hz; only 48000 Hz can be mixed")));
+        return Err(Error::fatal(format!(
+            "input {input} gives sound at {rate} Hz; only 48000 Hz can be mixed: put `resample` before it"
+        )));
     }
     if !(1..=2).contains(&channels) {
-        return Err(Error::fatal(format!("input {input} gives {channels} channels; only 1 or 2 can be mixed")));
+        return Err(Error::fatal(format!(
+            "input {input} gives {channels} channels; only 1 or 2 can be mixed: put `remix` before it"
+        )));
     }
     Ok(())
 }
@@ -224,17 +229,21 @@ impl Stage<FromInput<AudioFrame>, AudioFrame> for Mix {
 /// Describes `mix`.
 pub fn descriptor() -> Descriptor {
     let audio = Format::Audio;
-    Descriptor::stage("mix", "Makes one sound of any number", Accepts::Only(audio), Gives::Format(audio)).many().build(
-        |options: Options, joined| {
-            let (gains, inputs) = (options.gain.len(), joined.count("input"));
-            if gains > inputs {
-                return Err(Error::config(format!(
-                    "`gain` has {gains} values for {inputs} inputs; write one for each input, in their order"
-                )));
-            }
-            Ok(Worker::many_stage(Mix::new(options)?))
-        },
-    )
+    Descriptor::stage("mix", "Makes one sound of any number", Accepts::Only(audio), Gives::Format(audio))
+        .many()
+        .hearing(SoundTaken { rates: &[RATE], channels: 2 })
+        .knowing(
+            |options: &Options| Known::default().gives(SoundGiven::always(RATE, options.channels)),
+            |options: Options, joined| {
+                let (gains, inputs) = (options.gain.len(), joined.count("input"));
+                if gains > inputs {
+                    return Err(Error::config(format!(
+                        "`gain` has {gains} values for {inputs} inputs; write one for each input, in their order"
+                    )));
+                }
+                Ok(Worker::many_stage(Mix::new(options)?))
+            },
+        )
 }
 
 #[cfg(test)]
@@ -281,10 +290,13 @@ mod tests {
         let (mut mix, mut out) = mix(mono(), 1);
         let slow = AudioFrame { rate: 44_100, ..frame(Timestamp::ZERO, 441, 0.0) };
         let error = mix.process(FromInput::item(input(0), slow), &mut out).unwrap_err();
-        assert_eq!(error.to_string(), "input 0 gives sound at 44100 Hz; only 48000 Hz can be mixed");
+        assert_eq!(
+            error.to_string(),
+            "input 0 gives sound at 44100 Hz; only 48000 Hz can be mixed: put `resample` before it"
+        );
         let many = AudioFrame { channels: 6, ..frame(Timestamp::ZERO, 480, 0.0) };
         let error = mix.process(FromInput::item(input(0), many), &mut out).unwrap_err();
-        assert_eq!(error.to_string(), "input 0 gives 6 channels; only 1 or 2 can be mixed");
+        assert_eq!(error.to_string(), "input 0 gives 6 channels; only 1 or 2 can be mixed: put `remix` before it");
     }
 
     #[test]

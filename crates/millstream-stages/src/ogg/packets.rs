@@ -3,15 +3,17 @@
 use millstream_core::error::Kind;
 use millstream_core::{Error, Result};
 
-use super::MAX_PACKET;
-use super::page::Page;
+use super::page::{Found, Look, Page};
+use super::{MAX_PACKET, opus};
 use crate::file::Input;
 
-/// Reads a file packet by packet.
+/// Reads a file packet by packet. Where pages are missing or damaged, it goes on with the next packet that is whole.
 #[derive(Debug)]
 pub(crate) struct Packets {
     input: Input,
     page: Page,
+    /// Where the page starts.
+    start: u64,
     /// The segment of the page that is taken next, and where it starts in the body.
     segment: usize,
     at: usize,
@@ -20,7 +22,25 @@ pub(crate) struct Packets {
     open: bool,
     /// The stream and what its next page counts, once a page was read.
     expected: Option<(u32, u32)>,
+    /// Whether the file starts in the middle of its stream.
+    headless: bool,
+    /// Whether what is missing before the next page has been told.
+    told: bool,
     ended: bool,
+}
+
+/// How many pages are taken for missing: beyond, the numbers count something else.
+const MAX_MISSING: u32 = 1 << 20;
+
+/// What was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Got {
+    /// A packet.
+    Packet,
+    /// Something is missing before the next packet; why.
+    Lost(String),
+    /// The end of the stream.
+    End,
 }
 
 /// What becomes of a packet of more than [`MAX_PACKET`] bytes.
@@ -40,21 +60,53 @@ pub(crate) struct Mark {
 }
 
 impl Packets {
-    pub(crate) fn new(input: Input) -> Packets {
-        Packets {
+    /// Reads the first page, which need not be the first of its stream.
+    ///
+    /// # Errors
+    /// If there is none, or it is plainly not of a stream of Opus.
+    pub(crate) fn new(input: Input) -> Result<Packets> {
+        let mut packets = Packets {
             input,
             page: Page::default(),
+            start: 0,
             segment: 0,
             at: 0,
             packet: Vec::new(),
             open: false,
             expected: None,
+            headless: false,
+            told: false,
             ended: false,
+        };
+        let found = match packets.page.read(&mut packets.input)? {
+            // A capture that starts in the middle of a page.
+            Found::Lost(_) => packets.page.read(&mut packets.input)?,
+            found => found,
+        };
+        if found == Found::CutOff {
+            return Err(packets.fatal("the first page is cut off; the file is incomplete"));
         }
+        if found != Found::Page {
+            return Err(packets.fatal("this is no Ogg file; `ffmpeg -i INPUT -c:a libopus OUTPUT.ogg` makes one"));
+        }
+        packets.headless = !packets.page.first;
+        if packets.headless {
+            let following = packets.following()?;
+            if !opus::is_plausible(&packets.page, following.as_ref()) {
+                return Err(packets.fatal("it starts in the middle of a stream that is not Opus"));
+            }
+        }
+        packets.take_page(packets.page.continued);
+        Ok(packets)
     }
 
-    /// Reads the next packet; false at the end of the file.
-    pub(crate) fn read(&mut self, too_long: TooLong) -> Result<bool> {
+    /// Whether the file starts in the middle of its stream.
+    pub(crate) fn is_headless(&self) -> bool {
+        self.headless
+    }
+
+    /// Reads the next packet.
+    pub(crate) fn read(&mut self, too_long: TooLong) -> Result<Got> {
         self.packet.clear();
         loop {
             while let Some(&len) = self.page.lacing.get(self.segment) {
@@ -67,11 +119,13 @@ impl Packets {
                 (self.at, self.open) = (end, len == 255);
                 self.segment += 1;
                 if !self.open {
-                    return Ok(true);
+                    return Ok(Got::Packet);
                 }
             }
-            if !self.next_page()? {
-                return Ok(false);
+            match self.next_page()? {
+                Got::Packet if self.open => {}
+                Got::Packet => self.packet.clear(),
+                other => return Ok(other),
             }
         }
     }
@@ -81,17 +135,30 @@ impl Packets {
         &self.packet
     }
 
+    /// How many samples of the stream came before the first packet that starts in this page, by what the page
+    /// says; `None` if it does not say.
+    pub(crate) fn position(&self) -> Option<u64> {
+        let (mut whole, _) = self.page.whole_packets();
+        let samples = whole.try_fold(0, |sum, packet| Some(sum + u64::from(opus::samples(packet)?)))?;
+        self.page.granule.checked_sub(samples).filter(|_| self.page.granule != u64::MAX)
+    }
+
     /// Where the next page starts; `None` if there are more packets in this one.
     pub(crate) fn mark(&self) -> Option<Mark> {
         let whole = self.segment == self.page.lacing.len();
         whole.then_some(Mark { offset: self.input.offset(), expected: self.expected })
     }
 
+    /// Where this page starts.
+    pub(crate) fn mark_page(&self) -> Mark {
+        Mark { offset: self.start, expected: self.expected.map(|(serial, next)| (serial, next.wrapping_sub(1))) }
+    }
+
     /// Goes back to `mark`.
     pub(crate) fn go_to(&mut self, mark: Mark) -> Result<()> {
         self.page.clear();
         (self.segment, self.at, self.open, self.ended) = (0, 0, false, false);
-        self.expected = mark.expected;
+        (self.expected, self.told) = (mark.expected, self.headless);
         self.input.seek(mark.offset)
     }
 
@@ -100,47 +167,88 @@ impl Packets {
         self.input.error(Kind::Fatal, what)
     }
 
-    fn next_page(&mut self) -> Result<bool> {
-        let start = self.input.offset();
-        if self.ended || !self.page.read(&mut self.input)? {
+    /// An error about what is lost, at the byte that is read next.
+    pub(crate) fn lost(&self, what: impl std::fmt::Display) -> Error {
+        self.input.error(Kind::BadItem, what)
+    }
+
+    /// The page behind this one, if it stands there and is good.
+    fn following(&mut self) -> Result<Option<Page>> {
+        let mut page = Page::default();
+        Ok(matches!(page.look(&mut self.input)?, Look::Page(_)).then_some(page))
+    }
+
+    /// Reads the next page: [`Got::Packet`] if it goes on where this one ends.
+    fn next_page(&mut self) -> Result<Got> {
+        let before = self.input.offset();
+        let found = if self.ended { Found::End } else { self.page.read(&mut self.input)? };
+        if found != Found::Page {
             self.page.clear();
             (self.segment, self.at) = (0, 0);
-            return if self.open {
-                Err(self.fatal("the last packet is cut off; the file is incomplete"))
-            } else {
-                self.end()
-            };
         }
+        let open = std::mem::take(&mut self.open);
+        match found {
+            Found::End if open => Err(self.fatal("the last packet is cut off; the file is incomplete")),
+            Found::End => self.end(),
+            Found::CutOff => Err(self.fatal(format!("the page at byte {before} is cut off; the file is incomplete"))),
+            Found::Lost(bytes) => {
+                self.told = true;
+                Ok(Got::Lost(format!("{bytes} bytes from byte {before} on are no good page")))
+            }
+            Found::Page => self.follow(before, open),
+        }
+    }
+
+    /// Has a look at how a page that was read at `start` follows the one before, which left a packet `open`.
+    fn follow(&mut self, start: u64, open: bool) -> Result<Got> {
+        let Page { serial, sequence, first, continued, .. } = self.page;
+        let expected = self.expected.unwrap_or((serial, sequence));
+        let other = "belongs to another stream, and one stream can be read; `ffmpeg -i INPUT -map 0:a:0 -c copy OUTPUT.ogg` picks one";
+        if first || expected.0 != serial {
+            return Err(self.fatal(format!("the page at byte {start} {other}")));
+        }
+        self.start = start;
+        let missing = sequence.wrapping_sub(expected.1);
+        let follows = missing == 0 && continued == open;
+        let told = std::mem::take(&mut self.told);
+        // What starts before this page cannot be put together where something is missing.
+        self.take_page(continued && !follows);
+        self.open = open && follows;
+        if follows || told {
+            return Ok(Got::Packet);
+        }
+        Ok(Got::Lost(match missing {
+            0 => format!("the page at byte {start} does not go on where the one before ended"),
+            1..=MAX_MISSING => format!("{missing} pages are missing before byte {start}"),
+            _ => format!("the page at byte {start} does not follow the one before"),
+        }))
+    }
+
+    /// Starts to take packets of the page, but for the end of one that started before it where that is `orphaned`.
+    fn take_page(&mut self, orphaned: bool) {
         (self.segment, self.at) = (0, 0);
-        let Page { serial, sequence, first, continued, last, .. } = self.page;
-        let problem = match self.expected {
-            None if !first => Some("does not start a stream; the file is damaged"),
-            Some(_) if first => Some(
-                "starts another stream beside the first, and one stream can be read; `ffmpeg -i INPUT -map 0:a:0 -c copy OUTPUT.ogg` picks one",
-            ),
-            Some((stream, _)) if stream != serial => Some("belongs to another stream; the file is damaged"),
-            Some((_, next)) if next != sequence => Some("does not follow the one before; pages are missing"),
-            _ if continued != self.open => Some("does not go on where the one before ended; pages are missing"),
-            _ => None,
-        };
-        if let Some(problem) = problem {
-            return Err(self.fatal(format!("the page at byte {start} {problem}")));
+        self.expected = Some((self.page.serial, self.page.sequence.wrapping_add(1)));
+        self.ended = self.page.last;
+        if !orphaned {
+            return;
         }
-        self.expected = Some((serial, sequence.wrapping_add(1)));
-        self.ended = last;
-        Ok(true)
+        for len in &self.page.lacing {
+            self.segment += 1;
+            self.at += usize::from(*len);
+            if *len < 255 {
+                return;
+            }
+        }
+        // All of it is the middle of that packet.
+        self.told = true;
     }
 
     /// The end of the stream, which must be that of the file. What is no page is no sound: some
     /// programs leave tags there.
-    fn end(&mut self) -> Result<bool> {
-        let start = self.input.offset();
-        let mut magic = [0; 4];
-        self.input.read(&mut magic)?;
-        self.input.seek(start)?;
-        if &magic == b"OggS" {
+    fn end(&mut self) -> Result<Got> {
+        if self.input.peek(4)? == b"OggS" {
             return Err(self.fatal("another stream follows the first (a chained file), and one can be read; `ffmpeg -i INPUT OUTPUT.ogg` joins them"));
         }
-        Ok(false)
+        Ok(Got::End)
     }
 }

@@ -1,7 +1,6 @@
 //! One page of Ogg (RFC 3533, section 6), read and written.
 
-use millstream_core::error::Kind;
-use millstream_core::{Error, Result};
+use millstream_core::Result;
 
 use super::crc;
 use crate::file::Input;
@@ -18,6 +17,37 @@ pub(crate) const MAX_SEGMENTS: usize = 255;
 const CONTINUED: u8 = 1;
 const FIRST: u8 = 2;
 const LAST: u8 = 4;
+
+/// How much is looked at together for the start of a page.
+const SEARCHED: usize = 256;
+/// How much is passed over in one call where there is no page: more than the longest has.
+const MAX_LOST: u64 = 128 * 1024;
+
+/// What was found where a page should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A page.
+    Page,
+    /// So many bytes that are no good page, and behind them perhaps one.
+    Lost(u64),
+    /// A page that the file ends in.
+    CutOff,
+    /// The end of the file.
+    End,
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// A good page of so many bytes.
+    Page(usize),
+    /// No page, or one whose checksum is wrong.
+    Damaged,
+    /// What may be a page that the file ends in.
+    CutOff,
+    /// The end of the file.
+    Nothing,
+}
 
 /// A page, used again for the next.
 #[derive(Debug, Default)]
@@ -41,46 +71,80 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Reads the next page; false at the end of the file.
-    pub(crate) fn read(&mut self, input: &mut Input) -> Result<bool> {
+    /// Reads the next page. Where there should be one and is none, or a damaged one, it goes on to the next
+    /// good one (RFC 3533, section 6, on `capture_pattern`), so that a call that finds [`Found::Lost`] is followed by one that
+    /// finds that page.
+    pub(crate) fn read(&mut self, input: &mut Input) -> Result<Found> {
         let start = input.offset();
-        let mut header = [0; HEADER];
-        let read = input.read(&mut header)?;
-        if read == 0 {
-            return Ok(false);
+        loop {
+            match self.look(input)? {
+                Look::Page(_) if input.offset() > start => return Ok(Found::Lost(input.offset() - start)),
+                Look::Page(len) => {
+                    input.consume(len);
+                    return Ok(Found::Page);
+                }
+                Look::Nothing if input.offset() > start => return Ok(Found::Lost(input.offset() - start)),
+                Look::Nothing => return Ok(Found::End),
+                Look::CutOff if start == input.offset() && !is_another(input)? => return Ok(Found::CutOff),
+                Look::CutOff | Look::Damaged => go_on(input)?,
+            }
+            if input.offset() - start > MAX_LOST {
+                return Ok(Found::Lost(input.offset() - start));
+            }
         }
-        if header[..read.min(4)] != b"OggS"[..read.min(4)] {
-            return Err(wrong(
-                input,
-                format!("there should be a page at byte {start} and is none; the file is damaged"),
-            ));
+    }
+
+    /// Looks at the page that stands here, without passing over it.
+    pub(crate) fn look(&mut self, input: &mut Input) -> Result<Look> {
+        let there = input.peek(HEADER)?;
+        if there.is_empty() {
+            return Ok(Look::Nothing);
         }
-        let cut_off = format!("the page at byte {start} is cut off; the file is incomplete");
-        if read < HEADER {
-            return Err(wrong(input, cut_off));
+        if there[..there.len().min(4)] != b"OggS"[..there.len().min(4)]
+            || there.get(4).is_some_and(|version| *version != 0)
+        {
+            return Ok(Look::Damaged);
         }
-        if header[4] != 0 {
-            return Err(wrong(input, format!("the page at byte {start} is of version {}; there is only 0", header[4])));
+        let Ok(mut header) = <[u8; HEADER]>::try_from(there) else { return Ok(Look::CutOff) };
+        let segments = usize::from(header[26]);
+        let table = input.peek(HEADER + segments)?.get(HEADER..).unwrap_or_default();
+        if table.len() < segments {
+            return Ok(Look::CutOff);
         }
-        self.lacing.resize(header[26].into(), 0);
-        let segments = input.read(&mut self.lacing)?;
-        self.body.resize(self.lacing.iter().map(|len| usize::from(*len)).sum(), 0);
-        if segments < self.lacing.len() || input.read(&mut self.body)? < self.body.len() {
-            return Err(wrong(input, cut_off));
+        self.lacing.clear();
+        self.lacing.extend_from_slice(table);
+        let whole = HEADER + segments + self.lacing.iter().map(|len| usize::from(*len)).sum::<usize>();
+        let there = input.peek(whole)?;
+        if there.len() < whole {
+            return Ok(Look::CutOff);
         }
+        self.body.clear();
+        self.body.extend_from_slice(&there[HEADER + segments..]);
         let long = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let (claimed, flags) = (long(CRC_AT), header[5]);
         (self.continued, self.first, self.last) = (flags & CONTINUED != 0, flags & FIRST != 0, flags & LAST != 0);
         self.granule = u64::from(long(6)) | u64::from(long(10)) << 32;
         (self.serial, self.sequence) = (long(14), long(18));
         header[CRC_AT..CRC_AT + 4].fill(0);
-        if self.crc(&header) != claimed {
-            return Err(wrong(
-                input,
-                format!("the checksum of the page at byte {start} is wrong; the file is damaged"),
-            ));
+        Ok(if self.crc(&header) == claimed { Look::Page(whole) } else { Look::Damaged })
+    }
+
+    /// The packets that start and end in it, and behind them the start of one that goes on in the next.
+    pub(crate) fn whole_packets(&self) -> (impl Iterator<Item = &[u8]>, Option<&[u8]>) {
+        let (mut from, mut at) = (0, 0);
+        let mut ends: Vec<(usize, usize)> = Vec::new();
+        let mut rest = self.continued;
+        for len in &self.lacing {
+            at += usize::from(*len);
+            if *len < 255 {
+                if !std::mem::take(&mut rest) {
+                    ends.push((from, at));
+                }
+                from = at;
+            }
         }
-        Ok(true)
+        let open = (from < at && !rest).then(|| &self.body[from..at]);
+        (ends.into_iter().map(|(from, end)| &self.body[from..end]), open)
     }
 
     /// Writes it; at most [`MAX_SEGMENTS`] segments.
@@ -124,8 +188,19 @@ impl Page {
     }
 }
 
-fn wrong(input: &Input, what: String) -> Error {
-    input.error(Kind::Fatal, what)
+/// Passes over at least one byte, up to where a page may start or the file ends.
+fn go_on(input: &mut Input) -> Result<()> {
+    let there = input.peek(SEARCHED)?;
+    let found = there.windows(4).skip(1).position(|bytes| bytes == b"OggS").map(|at| at + 1);
+    // The first bytes of a page may be the last that are there.
+    let count = found.unwrap_or(if there.len() < SEARCHED { there.len() } else { SEARCHED - 3 });
+    input.consume(count);
+    Ok(())
+}
+
+/// Whether what may be another page follows in a page that seems to be cut off: then its length is wrong.
+fn is_another(input: &mut Input) -> Result<bool> {
+    Ok(input.peek(MAX_LOST as usize)?.windows(4).skip(1).any(|bytes| bytes == b"OggS"))
 }
 
 #[cfg(test)]
@@ -146,19 +221,24 @@ mod tests {
         let read = |bytes: &[u8]| {
             let file = Scratch::new(bytes);
             let (mut page, mut input) = (Page::default(), Input::open(&file.0).unwrap());
-            page.read(&mut input).map(|there| (there, page))
+            let found = page.read(&mut input).unwrap();
+            (found, page, input.offset())
         };
-        let (there, same) = read(&bytes).unwrap();
-        assert!(there && same.last && !same.first && !same.continued);
+        let (found, same, _) = read(&bytes);
+        assert!(found == Found::Page && same.last && !same.first && !same.continued);
         assert_eq!((same.granule, same.serial, same.sequence, same.body), (1 << 40, 7, 3, page.body));
+        let len = bytes.len() as u64;
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 0x10;
-            let error = read(&changed).unwrap_err().to_string();
-            assert!(error.contains("page at byte 0") || error.contains("there should be a page"), "{at} {error}");
-            assert!(at == 0 || read(&bytes[..at]).is_err());
+            let found = read(&changed).0;
+            assert!(matches!(found, Found::Lost(lost) if lost == len) || found == Found::CutOff, "{at} {found:?}");
+            assert_eq!(read(&bytes[..at]).0, if at == 0 { Found::End } else { Found::CutOff });
+            // The next good one is found behind it.
+            changed.extend_from_slice(&bytes);
+            assert_eq!(read(&changed).0, Found::Lost(len), "{at}");
+            assert_eq!(read(&changed).2, len);
         }
-        assert!(!read(&[]).unwrap().0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The chunks of a RIFF WAVE file before its samples: how these are stored, and where they lie.
 //!
-//! By "Multimedia Programming Interface and Data Specifications 1.0" (IBM and Microsoft, 1991) and
-//! WAVEFORMATEXTENSIBLE.
+//! By "Multimedia Programming Interface and Data Specifications 1.0" (IBM and Microsoft, 1991),
+//! WAVEFORMATEXTENSIBLE, and for RF64 and BW64, which count in 64 bits, EBU Tech 3306 and ITU-R BS.2088.
 
 use millstream_core::error::Kind;
 use millstream_core::{Error, Result};
@@ -15,6 +15,9 @@ const MAX_CHUNKS: usize = 1000;
 const MAX_RATE: u32 = 768_000;
 /// The most channels that are read: 7.1.
 const MAX_CHANNELS: u16 = 8;
+/// What programs that write into a pipe leave as the length, since they cannot come back to write it: FFmpeg
+/// and mpg123, SoX and espeak, arecord (with and without a limit), and the largest number with a sign.
+const PLACEHOLDERS: [u32; 5] = [u32::MAX, 0x7FFF_F000, 0x8000_0000, 0x7FFF_FF00, i32::MAX as u32];
 
 /// What the chunks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,34 +42,65 @@ impl Header {
 /// Reads up to the first sample, or says what is wrong.
 pub(super) fn parse(input: &mut Input) -> Result<Header> {
     let riff: [u8; 12] = read(input, "this is no WAVE file; `ffmpeg -i INPUT OUTPUT.wav` makes one")?;
-    if &riff[..4] != b"RIFF" || &riff[8..] != b"WAVE" {
+    if !matches!(&riff[..4], b"RIFF" | b"RF64" | b"BW64") || &riff[8..] != b"WAVE" {
         return Err(wrong(input, "this is no WAVE file; `ffmpeg -i INPUT OUTPUT.wav` makes one"));
     }
-    let mut format = None;
+    let (mut format, mut lengths) = (None, Lengths { riff: number(&riff[4..]), wide: None });
     for _ in 0..MAX_CHUNKS {
         let chunk: [u8; 8] = read(input, "the file ends before its samples; there is no `data` chunk")?;
-        let len = u32::from_le_bytes([chunk[4], chunk[5], chunk[6], chunk[7]]);
+        let (start, len) = (input.offset(), number(&chunk[4..]));
         match (&chunk[..4], format) {
-            (b"fmt ", _) => {
-                let start = input.offset();
-                format = Some(parse_format(input, len)?);
-                skip(input, start, len)?;
+            (b"fmt ", _) => format = Some(parse_format(input, len)?),
+            // Sizes of the whole and of the samples; what follows is of no use to us.
+            (b"ds64", _) if len >= 16 && &riff[..4] != b"RIFF" => {
+                let sizes: [u8; 16] = read(input, "the `ds64` chunk is cut off")?;
+                let [.., a, b, c, d, e, f, g, h] = sizes;
+                lengths.wide = Some(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
             }
             (b"data", Some((encoding, rate, channels))) => {
-                let mut header = Header { encoding, rate, channels, start: input.offset(), len: None };
-                let whole = u64::from(len) / header.frame_bytes() as u64 * header.frame_bytes() as u64;
-                // Whoever writes into a pipe cannot come back to write the length: FFmpeg leaves
-                // 2^32 - 1, others 0.
-                header.len = (len != 0 && len != u32::MAX).then_some(whole);
+                let mut header = Header { encoding, rate, channels, start, len: None };
+                let frame = header.frame_bytes() as u64;
+                header.len = lengths.of_data(len, input).map(|len| len / frame * frame);
                 return Ok(header);
             }
             (b"data", None) => {
                 return Err(wrong(input, "the samples come before the `fmt ` chunk that says what they are"));
             }
-            _ => skip(input, input.offset(), len)?,
+            _ => {}
         }
+        // Odd chunks are padded by a byte.
+        input.skip_to(start + u64::from(len) + u64::from(len & 1))?;
     }
     Err(wrong(input, "there are a thousand chunks and no samples"))
+}
+
+/// The lengths that stand before the samples.
+struct Lengths {
+    /// Of all that follows.
+    riff: u32,
+    /// Of the samples, in 64 bits.
+    wide: Option<u64>,
+}
+
+impl Lengths {
+    /// How many bytes of samples there are in a chunk that says `len` and starts where `input` is; `None` where
+    /// whoever wrote the file did not know.
+    fn of_data(&self, len: u32, input: &Input) -> Option<u64> {
+        match (len, self.wide) {
+            (u32::MAX, Some(wide)) => Some(wide).filter(|wide| !matches!(*wide, 0 | u64::MAX)),
+            (0, _) => self.is_honest(input).then_some(0),
+            (len, _) => (!PLACEHOLDERS.contains(&len)).then_some(len.into()),
+        }
+    }
+
+    /// Whether the length of the whole tells that there is no sample: something stands behind the empty chunk, or
+    /// the file ends there. A recorder that died left what it had begun with.
+    fn is_honest(&self, input: &Input) -> bool {
+        let (end, here) = (u64::from(self.riff) + 8, input.offset());
+        // That of the whole is a little more than that of the samples, also where nobody knew.
+        let known = (1..0x7FFF_F000).contains(&self.riff);
+        known && (end > here || input.left() == Some(0))
+    }
 }
 
 fn parse_format(input: &mut Input, len: u32) -> Result<(Encoding, u32, u16)> {
@@ -108,9 +142,9 @@ fn parse_format(input: &mut Input, len: u32) -> Result<(Encoding, u32, u16)> {
     Ok((encoding, rate, channels))
 }
 
-/// Goes behind the chunk of `len` bytes that starts at `start`; odd ones are padded by a byte.
-fn skip(input: &mut Input, start: u64, len: u32) -> Result<()> {
-    input.seek(start + u64::from(len) + u64::from(len & 1))
+/// A number of 32 bits at the start of `bytes`.
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
 fn read<const N: usize>(input: &mut Input, missing: &str) -> Result<[u8; N]> {

@@ -4,22 +4,31 @@ mod header;
 mod sample;
 
 use millstream_core::error::Kind;
-use millstream_core::{AudioFrame, Cx, Descriptor, Error, Format, Next, Pool, Result, Source, Worker, samples_to_time};
+use millstream_core::known::{Known, SoundGiven};
+use millstream_core::{
+    AudioFrame, Cx, Descriptor, Error, Format, Next, Pool, Result, Source, Timestamp, Worker, samples_to_time,
+};
 
 use crate::POOLED_ITEMS;
-use crate::file::{Input, as_config};
+use crate::file::Input;
+use crate::from_file::{Content, FromFile};
 use header::Header;
 
 pub use crate::file::Options;
 
 /// Gives the sound of a WAVE file in blocks of 10 ms: PCM of 16, 24 or 32 bits or 32-bit float, 1
-/// to 8 channels, at any rate.
+/// to 8 channels, at any rate; RF64 and BW64 too.
 ///
 /// Sample n is stamped with the pipeline's start plus n divided by the rate, and a block is given at
 /// the time of its first sample; where the file starts again the count goes on. Nothing is left
-/// out, however late it is. The last block may be shorter.
+/// out, however late it is. The last block may be shorter. What comes out of a pipe later than a second
+/// after the start counts from when it came.
 #[derive(Debug)]
-pub struct WavFile {
+pub struct WavFile(FromFile<Blocks>);
+
+/// The sound of a file, and how far it was read.
+#[derive(Debug)]
+struct Blocks {
     input: Input,
     header: Header,
     repeat: bool,
@@ -31,19 +40,51 @@ pub struct WavFile {
 }
 
 impl WavFile {
-    /// Opens the file and reads up to its first sample.
+    /// Opens the file and, unless it is a pipe, reads up to its first sample.
     ///
     /// # Errors
     /// A wrong configuration if it cannot be opened, is not a WAVE file, or holds what we cannot read.
     pub fn new(options: Options) -> Result<WavFile> {
-        let mut input = Input::open(&options.path)?;
-        let header = header::parse(&mut input).map_err(as_config)?;
+        FromFile::open(options).map(WavFile)
+    }
+}
+
+impl Source<AudioFrame> for WavFile {
+    fn next(&mut self, cx: &mut Cx) -> Result<Next<AudioFrame>> {
+        self.0.next(cx)
+    }
+}
+
+impl Content for Blocks {
+    type Item = AudioFrame;
+
+    fn begin(mut input: Input, options: &Options) -> Result<Blocks> {
+        let header = header::parse(&mut input)?;
         // Rates that no hundredth of a second divides get blocks that are a little shorter.
         let block = (header.rate / 100).max(1) as usize * header.frame_bytes();
-        let bytes = vec![0; block];
-        Ok(WavFile { input, header, repeat: options.r#loop, count: 0, bytes, pool: Pool::new(POOLED_ITEMS) })
+        let (bytes, pool) = (vec![0; block], Pool::new(POOLED_ITEMS));
+        Ok(Blocks { input, header, repeat: options.r#loop, count: 0, bytes, pool })
     }
 
+    fn next(&mut self, start: Timestamp, cx: &mut Cx) -> Result<Next<AudioFrame>> {
+        let Header { encoding, rate, channels, .. } = self.header;
+        let time = start + samples_to_time(self.count, rate);
+        if cx.now() < time {
+            return Ok(Next::Until(time));
+        }
+        let filled = self.read_block()?;
+        if filled == 0 {
+            return if self.count == 0 { Err(self.fatal("there is no sound in it".to_owned())) } else { Ok(Next::End) };
+        }
+        let bytes = &self.bytes[..filled];
+        let samples = self.pool.fill(filled / encoding.bytes(), |out| encoding.decode(bytes, out));
+        let frame = AudioFrame { time, samples, rate, channels, discontinuity: false };
+        self.count += frame.len() as u64;
+        Ok(Next::Item(frame))
+    }
+}
+
+impl Blocks {
     /// Reads up to a block of whole samples; how many bytes.
     fn read_block(&mut self) -> Result<usize> {
         let mut filled = 0;
@@ -90,29 +131,27 @@ impl WavFile {
     }
 }
 
-impl Source<AudioFrame> for WavFile {
-    fn next(&mut self, cx: &mut Cx) -> Result<Next<AudioFrame>> {
-        let Header { encoding, rate, channels, .. } = self.header;
-        let time = cx.start() + samples_to_time(self.count, rate);
-        if cx.now() < time {
-            return Ok(Next::Until(time));
-        }
-        let filled = self.read_block()?;
-        if filled == 0 {
-            return if self.count == 0 { Err(self.fatal("there is no sound in it".to_owned())) } else { Ok(Next::End) };
-        }
-        let bytes = &self.bytes[..filled];
-        let samples = self.pool.fill(filled / encoding.bytes(), |out| encoding.decode(bytes, out));
-        let frame = AudioFrame { time, samples, rate, channels, discontinuity: false };
-        self.count += frame.len() as u64;
-        Ok(Next::Item(frame))
-    }
-}
-
 /// Describes `wav-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("wav-file", "Gives raw sound from a WAVE file", Format::Audio)
-        .build(|options: Options, _| Ok(Worker::source(WavFile::new(options)?)))
+    Descriptor::source("wav-file", "Gives raw sound from a WAVE file", Format::Audio).knowing(
+        known,
+        |options: Options, joined| {
+            let source = WavFile::new(options)?;
+            source.0.announce(joined);
+            Ok(Worker::source(source))
+        },
+    )
+}
+
+/// Which sound it gives: what the header says, if there is a file whose header can be read at once.
+fn known(options: &Options) -> Known {
+    let known = options.known();
+    let is_file = std::fs::metadata(&options.path).is_ok_and(|metadata| metadata.is_file());
+    let header = || header::parse(&mut Input::open(&options.path).ok()?).ok();
+    match is_file.then(header).flatten() {
+        Some(Header { rate, channels, .. }) => known.gives(SoundGiven::always(rate, channels)),
+        None => known,
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +249,64 @@ mod tests {
             let (blocks, end) = play(&wav(1, 16, 48_000, 1, len, &data));
             end.unwrap();
             assert!(numbers(&blocks).into_iter().eq(0..1000));
+        }
+    }
+
+    #[test]
+    fn a_placeholder_of_whoever_writes_into_a_pipe_lasts_to_the_end() {
+        for len in [0x7FFF_F000, 0x8000_0000, 0x7FFF_FF00, u32::MAX] {
+            let data: Vec<u8> = (0..1000u16).flat_map(u16::to_le_bytes).collect();
+            let mut file = wav(1, 16, 48_000, 1, len, &data);
+            file[4..8].copy_from_slice(&len.saturating_add(36).to_le_bytes());
+            let (blocks, end) = play(&file);
+            end.unwrap();
+            assert!(numbers(&blocks).into_iter().eq(0..1000), "{len:x}");
+        }
+    }
+
+    #[test]
+    fn an_empty_data_chunk_is_believed_where_the_length_of_the_whole_tells() {
+        let noise = b"LIST\x04\0\0\0INFO";
+        let sized = |data: &[u8], riff: usize| {
+            let mut file = wav(1, 16, 48_000, 1, 0, data);
+            file[4..8].copy_from_slice(&(riff as u32).to_le_bytes());
+            file
+        };
+        let header = sized(&[], 0).len();
+        for (file, samples) in [
+            // Honest: another chunk follows, or nothing.
+            (sized(noise, header + noise.len() - 8), 0),
+            (sized(&[], header - 8), 0),
+            // A recorder that died, and one that wrote into a pipe.
+            (sized(&[0; 20], header - 8), 10),
+            (sized(&[0; 20], 0), 10),
+            (sized(&[0; 20], u32::MAX as usize), 10),
+        ] {
+            let (blocks, end) = play(&file);
+            assert_eq!(numbers(&blocks).len(), samples);
+            match samples {
+                0 => assert!(end.unwrap_err().to_string().contains("there is no sound in it")),
+                _ => end.unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn rf64_and_bw64_are_read_with_their_lengths_of_64_bits() {
+        let data: Vec<u8> = (0..1000u16).flat_map(u16::to_le_bytes).collect();
+        for name in [b"RF64", b"BW64"] {
+            for (wide, samples) in [(2000_u64, 1000), (1500, 750), (0, 1000), (u64::MAX, 1000)] {
+                let mut file = wav(1, 16, 48_000, 1, u32::MAX, &data);
+                file[..4].copy_from_slice(name);
+                file[4..8].fill(0xFF);
+                let mut sizes = b"ds64\x1C\0\0\0".to_vec();
+                sizes.extend([(file.len() + 28).to_le_bytes(), wide.to_le_bytes(), 1000_u64.to_le_bytes()].concat());
+                sizes.extend([0; 4]);
+                file.splice(12..12, sizes);
+                let (blocks, end) = play(&file);
+                end.unwrap();
+                assert!(numbers(&blocks).into_iter().eq(0..samples), "{wide}");
+            }
         }
     }
 

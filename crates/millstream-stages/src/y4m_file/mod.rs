@@ -3,11 +3,11 @@
 mod header;
 
 use millstream_core::error::Kind;
-use millstream_core::{Cx, Descriptor, Error, Format, Next, Pool, Result, Source, VideoFrame, Worker};
+use millstream_core::{Cx, Descriptor, Error, Format, Next, Pool, Result, Source, Timestamp, VideoFrame, Worker};
 
 use crate::POOLED_ITEMS;
-use crate::file::{Input, as_config};
-use crate::pace::Pace;
+use crate::file::Input;
+use crate::from_file::{Content, FromFile};
 use header::Header;
 
 pub use crate::file::Options;
@@ -18,46 +18,79 @@ const MAX_LINE: usize = 1024;
 /// Gives the frames of a YUV4MPEG2 file: 8-bit 4:2:0, 4:2:2, 4:4:4 or grey.
 ///
 /// Frame n is given at the pipeline's start plus n periods, and is stamped so; where the file starts
-/// again the count goes on. None is left out, however late it is.
+/// again the count goes on. None is left out, however late it is. What comes out of a pipe later than a
+/// second after the start counts from when it came.
 #[derive(Debug)]
-pub struct Y4mFile {
+pub struct Y4mFile(FromFile<Frames>);
+
+/// The frames of a file, and how far they were read.
+#[derive(Debug)]
+struct Frames {
     input: Input,
     header: Header,
     first_frame: u64,
     repeat: bool,
-    /// Frames since the file started (again).
+    /// Frames since the file started (again), and since the pipeline did.
     given: u64,
+    count: u64,
     line: Vec<u8>,
     pool: Pool<u8>,
-    pace: Pace,
 }
 
 impl Y4mFile {
-    /// Opens the file and reads its header.
+    /// Opens the file and, unless it is a pipe, reads its header.
     ///
     /// # Errors
     /// A wrong configuration if it cannot be opened, is not YUV4MPEG2, or holds what we cannot read.
     pub fn new(options: Options) -> Result<Y4mFile> {
-        let mut input = Input::open(&options.path)?;
+        FromFile::open(options).map(Y4mFile)
+    }
+}
+
+impl Source<VideoFrame> for Y4mFile {
+    fn next(&mut self, cx: &mut Cx) -> Result<Next<VideoFrame>> {
+        self.0.next(cx)
+    }
+}
+
+impl Content for Frames {
+    type Item = VideoFrame;
+
+    fn begin(mut input: Input, options: &Options) -> Result<Frames> {
         let mut line = Vec::with_capacity(MAX_LINE);
-        input.read_line(MAX_LINE, &mut line).map_err(as_config)?;
+        input.read_line(MAX_LINE, &mut line)?;
         let header = match line.strip_suffix(b"\n") {
             Some(text) => header::parse(text),
             None => header::parse(&line).and_then(|_| Err("the header has no end".to_owned())),
         };
         let header = header.map_err(|what| input.error(Kind::Config, what))?;
-        Ok(Y4mFile {
-            header,
-            first_frame: input.offset(),
-            input,
-            repeat: options.r#loop,
-            given: 0,
-            line,
-            pool: Pool::new(POOLED_ITEMS),
-            pace: Pace::new(header.rate),
-        })
+        let (first_frame, repeat) = (input.offset(), options.r#loop);
+        Ok(Frames { header, first_frame, input, repeat, given: 0, count: 0, line, pool: Pool::new(POOLED_ITEMS) })
     }
 
+    fn next(&mut self, start: Timestamp, cx: &mut Cx) -> Result<Next<VideoFrame>> {
+        let time = start + self.header.rate.time_of(self.count);
+        if cx.now() < time {
+            return Ok(Next::Until(time));
+        }
+        while !self.read_frame_header()? {
+            if self.given == 0 {
+                return Err(self.fatal("there is no frame in it".to_owned()));
+            }
+            if !self.repeat {
+                return Ok(Next::End);
+            }
+            self.input.seek(self.first_frame)?;
+            self.given = 0;
+        }
+        let frame = self.read_frame(time)?;
+        self.given += 1;
+        self.count += 1;
+        Ok(Next::Item(frame))
+    }
+}
+
+impl Frames {
     /// Reads the line before a frame; false at the end of the file.
     fn read_frame_header(&mut self) -> Result<bool> {
         self.input.read_line(MAX_LINE, &mut self.line)?;
@@ -75,7 +108,7 @@ impl Y4mFile {
         }
     }
 
-    fn read_frame(&mut self, cx: &Cx) -> Result<VideoFrame> {
+    fn read_frame(&mut self, time: Timestamp) -> Result<VideoFrame> {
         let Header { size, format, range, .. } = self.header;
         let whole = format.byte_len(size.0, size.1);
         // Asked before memory is taken, so that a header alone cannot make us take a gigabyte.
@@ -83,7 +116,7 @@ impl Y4mFile {
             return Err(self.cut_off(left as usize, whole));
         }
         let (input, mut read) = (&mut self.input, Ok(0));
-        let mut frame = VideoFrame::fill(&mut self.pool, format, size, self.pace.due(cx), |planes| {
+        let mut frame = VideoFrame::fill(&mut self.pool, format, size, time, |planes| {
             read = planes.iter_mut().try_fold(0, |sum, plane| Ok::<_, Error>(sum + input.read(plane.data)?));
         });
         let read = read?;
@@ -104,33 +137,16 @@ impl Y4mFile {
     }
 }
 
-impl Source<VideoFrame> for Y4mFile {
-    fn next(&mut self, cx: &mut Cx) -> Result<Next<VideoFrame>> {
-        let time = self.pace.due(cx);
-        if cx.now() < time {
-            return Ok(Next::Until(time));
-        }
-        while !self.read_frame_header()? {
-            if self.given == 0 {
-                return Err(self.fatal("there is no frame in it".to_owned()));
-            }
-            if !self.repeat {
-                return Ok(Next::End);
-            }
-            self.input.seek(self.first_frame)?;
-            self.given = 0;
-        }
-        let frame = self.read_frame(cx)?;
-        self.given += 1;
-        self.pace.advance();
-        Ok(Next::Item(frame))
-    }
-}
-
 /// Describes `y4m-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("y4m-file", "Gives raw video from a YUV4MPEG2 file", Format::Video)
-        .build(|options: Options, _| Ok(Worker::source(Y4mFile::new(options)?)))
+    Descriptor::source("y4m-file", "Gives raw video from a YUV4MPEG2 file", Format::Video).knowing(
+        Options::known,
+        |options: Options, joined| {
+            let source = Y4mFile::new(options)?;
+            source.0.announce(joined);
+            Ok(Worker::source(source))
+        },
+    )
 }
 
 #[cfg(test)]
@@ -189,7 +205,7 @@ mod tests {
         for number in 0..100 {
             let frame = step(&mut source, &mut cx, &hand).unwrap().unwrap();
             assert_eq!(u64::from(frame.plane(0).data[0]), number % 3);
-            assert_eq!(frame.time, Timestamp::ZERO + source.header.rate.time_of(number));
+            assert_eq!(frame.time, Timestamp::ZERO + source.0.content().header.rate.time_of(number));
         }
     }
 

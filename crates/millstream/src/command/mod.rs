@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use millstream::LoadError;
 use millstream::pipeline::declare::{Diagnostics, Override};
 use tracing_subscriber::EnvFilter;
 
@@ -77,15 +76,6 @@ enum Failure {
     Set(String),
     /// A stage failed.
     Failed(millstream::core::Error),
-}
-
-impl From<LoadError> for Failure {
-    fn from(error: LoadError) -> Failure {
-        match error {
-            LoadError::Declared(diagnostics) => Failure::Declared(diagnostics),
-            LoadError::Built(error) => Failure::Failed(error),
-        }
-    }
 }
 
 impl Command {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use millstream::core::units::Span;
 use millstream::core::{Clock, Timestamp};
+use millstream::pipeline::declare;
 use millstream::{Pipeline, Running, Stopper};
 
 use super::status::{self, Status};
@@ -30,8 +31,15 @@ const REFRESH: Duration = Duration::from_millis(500);
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let (text, file, overrides) = options.declared.read()?;
     let interrupt = Interrupt::listen();
-    let pipeline = millstream::load(&text, &file, &overrides)?;
-    introduce(&pipeline, options.statistics);
+    let plan = declare::read(&text, &file, &overrides, &millstream::registry()).map_err(Failure::Declared)?;
+    let writer = plan.writes_to_standard_output().map(str::to_owned);
+    if let Some(stage) = writer.as_ref().filter(|_| options.statistics) {
+        return Err(Failure::Set(format!(
+            "`--statistics` and the stage `{stage}` both write to standard output; leave out one of them"
+        )));
+    }
+    let pipeline = millstream::build(plan, &file).map_err(Failure::Failed)?;
+    introduce(&pipeline, options.statistics || writer.is_some());
     let running = pipeline.spawn().map_err(Failure::Failed)?;
     interrupt.stops(&running);
     watch(&running, options.limit);

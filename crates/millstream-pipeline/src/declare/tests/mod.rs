@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Diagnostics, Override, Plan, read};
 
+mod adapt;
 mod bad;
+mod files;
 mod good;
 mod mutations;
 mod set;

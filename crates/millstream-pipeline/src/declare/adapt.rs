@@ -1,0 +1,152 @@
+//! Sound that is known not to fit where it goes: stages that make it fit are put in between, and told of.
+
+use std::collections::HashMap;
+
+use millstream_core::Registry;
+use millstream_core::descriptor::Descriptor;
+use millstream_core::known::{Sound, SoundGiven};
+use millstream_core::options::{Table, Value};
+
+use crate::faults::OnFailure;
+
+use super::check::Checked;
+use super::joins::{Join, Joins};
+use super::report::{Fault, Place, Report};
+
+/// As many are put in one after the other at most: one for the channels and one for the rate are enough.
+const MOST: usize = 4;
+
+/// Puts stages between where what is known to flow, found in `order`, does not fit; one for all that take the same
+/// sound. What nothing makes fit stays as it is: the stage says so when it gets it.
+pub(super) fn adapt<'r>(
+    stages: &mut Vec<Checked<'r>>,
+    joins: &mut Joins,
+    order: &[usize],
+    registry: &'r Registry,
+    report: &mut Report,
+) {
+    let sounds = sounds(stages, joins, order);
+    // By what a stage takes from and gives.
+    let mut added: HashMap<(usize, usize, Vec<(String, String)>), usize> = HashMap::new();
+    for at in 0..joins.all.len() {
+        let Join { consumer, input, producer, output, place, .. } = joins.all[at];
+        let taken = stages[consumer].descriptor.and_then(|descriptor| descriptor.inputs()[input].sound);
+        let (Some(taken), from) = (taken, sounds[producer]) else { continue };
+        let to = taken.nearest(from);
+        let (mut sound, mut names, mut source) = (from, Vec::new(), (producer, output));
+        for _ in 0..MOST {
+            let Some((descriptor, table, given)) = helper(sound, to, registry) else { break };
+            let options = table.iter().map(|(key, value)| (key.clone(), written(value))).collect();
+            let index = *added.entry((source.0, source.1, options)).or_insert_with(|| {
+                let name = free_name(&stages[producer].name, descriptor.name(), stages);
+                joins.wanted.push(true);
+                joins.all.push(Join {
+                    consumer: stages.len(),
+                    input: 0,
+                    producer: source.0,
+                    output: source.1,
+                    place,
+                    link: None,
+                });
+                stages.push(stage(name, descriptor, table, place));
+                stages.len() - 1
+            });
+            (sound, source) = (given, (index, 0));
+            names.push(index);
+        }
+        if names.is_empty() {
+            continue;
+        }
+        (joins.all[at].producer, joins.all[at].output) = source;
+        let last = names[names.len() - 1];
+        let told = note(from, &stages[producer].name, &stages[consumer].name, to, place);
+        let told = told.help(lines(stages, &names, producer, &stages[consumer].name, joins, at));
+        report.note(&stages[last].name, told);
+    }
+    joins.all.sort_by_key(|join| join.consumer);
+}
+
+/// What is known of the sound that each stage gives.
+fn sounds(stages: &[Checked<'_>], joins: &Joins, order: &[usize]) -> Vec<Sound> {
+    let mut sounds = vec![Sound::default(); stages.len()];
+    for &index in order {
+        let taken = joins.all.iter().find(|join| join.consumer == index);
+        let taken = taken.map(|join| sounds[join.producer]).unwrap_or_default();
+        // What flows out of one of several ends is not known.
+        let one = stages[index].descriptor.is_some_and(|descriptor| descriptor.outputs().len() == 1);
+        sounds[index] = taken.through(if one { stages[index].sound } else { SoundGiven::default() });
+    }
+    sounds
+}
+
+/// A stage type that brings `from` nearer to `to`, with which options, and what it gives.
+fn helper(from: Sound, to: Sound, registry: &Registry) -> Option<(&Descriptor, Table, Sound)> {
+    if from == to {
+        return None;
+    }
+    registry.iter().find_map(|descriptor| {
+        let (table, given) = descriptor.adapt()?(from, to)?;
+        (given != from).then_some((descriptor, table, given))
+    })
+}
+
+fn stage<'r>(name: String, descriptor: &'r Descriptor, table: Table, place: Place) -> Checked<'r> {
+    let sound = descriptor.known(table.clone()).sound;
+    let factory = descriptor.read(table).ok();
+    let (files, inputs, strays) = (Vec::new(), Vec::new(), Vec::new());
+    let on_failure = OnFailure::default();
+    Checked { name, header: place, descriptor: Some(descriptor), factory, files, sound, on_failure, inputs, strays }
+}
+
+fn free_name(of: &str, by: &str, stages: &[Checked<'_>]) -> String {
+    let is_free = |name: &String| stages.iter().all(|stage| stage.name != *name);
+    let names = std::iter::once(format!("{of}-{by}")).chain((2..).map(|number| format!("{of}-{by}-{number}")));
+    names.into_iter().find(is_free).expect("there are more numbers than stages")
+}
+
+fn note(from: Sound, producer: &str, consumer: &str, to: Sound, place: Place) -> Fault {
+    let mut parts = Vec::new();
+    if from.rate != to.rate {
+        parts.push((from.rate.map(|rate| format!("{rate} Hz")), to.rate.map(|rate| format!("{rate} Hz"))));
+    }
+    if from.channels != to.channels {
+        let words = |channels: Option<u16>| channels.map(|channels| format!("{channels} channels"));
+        parts.push((words(from.channels), words(to.channels)));
+    }
+    let (has, takes): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let list = |parts: Vec<Option<String>>| parts.into_iter().flatten().collect::<Vec<_>>().join(" in ");
+    let message = format!("`{producer}` gives sound of {}, and `{consumer}` gets {}", list(has), list(takes));
+    Fault::at(place, message)
+}
+
+/// What one would write for it.
+fn lines(stages: &[Checked<'_>], names: &[usize], producer: usize, consumer: &str, joins: &Joins, at: usize) -> String {
+    let mut text = "it was put between; to choose for yourself, write:".to_owned();
+    let mut from = stages[producer].name.as_str();
+    for index in names {
+        let stage = &stages[*index];
+        let type_name = stage.descriptor.map(Descriptor::name).unwrap_or_default();
+        text += &format!("\n\n[stage.{}]\ntype = \"{type_name}\"\ninput = \"{from}\"", stage.name);
+        for (key, value) in [("rate", option(stage.sound.rate)), ("channels", option(stage.sound.channels))] {
+            if let Some(value) = value {
+                text += &format!("\n{key} = {value}");
+            }
+        }
+        from = &stage.name;
+    }
+    let join = &joins.all[at];
+    let key =
+        stages[join.consumer].descriptor.map(|descriptor| descriptor.inputs()[join.input].key).unwrap_or_default();
+    text + &format!("\n\nand let `{key}` of `{consumer}` take \"{from}\"")
+}
+
+fn option<T: std::fmt::Display + Copy>(given: millstream_core::known::Given<T>) -> Option<String> {
+    match given {
+        millstream_core::known::Given::Is(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn written(value: &Value) -> String {
+    format!("{value:?}")
+}
