@@ -78,6 +78,21 @@ pub(crate) fn without_rtcp_candidates(sdp: &str) -> String {
     sdp.split_inclusive('\n').filter(|line| !is_for_rtcp(line)).collect()
 }
 
+/// `sdp` in which all of our streams are by the one `cname` (RFC 5576, section 6.1): the crate writes the names of
+/// their media streams there.
+pub(crate) fn named(sdp: &str, cname: &str) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    for line in sdp.split_inclusive('\n') {
+        match line.split_once(' ') {
+            Some((source, value)) if source.starts_with("a=ssrc:") && value.starts_with("cname:") => {
+                text.extend([source, " cname:", cname, "\r\n"]);
+            }
+            _ => text.push_str(line),
+        }
+    }
+    text
+}
+
 fn is_for_rtcp(line: &str) -> bool {
     line.starts_with("a=candidate:") && line.split(' ').nth(1) == Some("2")
 }

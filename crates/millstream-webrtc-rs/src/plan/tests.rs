@@ -390,3 +390,10 @@ fn mutated(text: &[u8], seed: u64) -> Vec<u8> {
     }
     lines.concat()
 }
+
+#[test]
+fn all_streams_are_by_one_name() {
+    let sdp = "m=video 9 X 0\r\na=ssrc:1 cname:show\r\na=ssrc:1 msid:show cname:x\r\na=ssrc:2 cname:other\r\n";
+    let expected = "m=video 9 X 0\r\na=ssrc:1 cname:us\r\na=ssrc:1 msid:show cname:x\r\na=ssrc:2 cname:us\r\n";
+    assert_eq!(super::named(sdp, "us"), expected);
+}
