@@ -30,6 +30,7 @@ have() {
         # What the bindings below xcap are made from.
         xcap-headers) pkg-config --exists libpipewire-0.3 dbus-1 wayland-client gbm egl xcb 2>/dev/null && have libclang ;;
         gstreamer) gst-inspect-1.0 webrtcbin >/dev/null 2>&1 && gst-inspect-1.0 nicesink >/dev/null 2>&1 ;;
+        gstreamer-dev) pkg-config --exists gstreamer-1.0 gstreamer-webrtc-1.0 gstreamer-sdp-1.0 2>/dev/null ;;
         python3-venv) python3 -c 'import ensurepip, venv' >/dev/null 2>&1 ;;
         libasound2-plugins) found /usr/lib /usr/lib64 -path '*/alsa-lib/libasound_module_pcm_pulse.so' | for_this_machine ;;
         pulseaudio-utils) runs pactl --version && command -v parec >/dev/null 2>&1 ;;
@@ -116,6 +117,7 @@ package() {
             echo gstreamer1.0-tools gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice python3-gi \
                 gir1.2-gst-plugins-{base,bad}-1.0
             ;;
+        apt-get:gstreamer-dev) echo libgstreamer1.0-dev libgstreamer-plugins-{base,bad}1.0-dev ;;
         apt-get:xcap-headers)
             echo lib{pipewire-0.3,dbus-1,wayland,gbm,egl,xcb1}-dev libclang-dev
             ;;

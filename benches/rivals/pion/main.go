@@ -14,12 +14,13 @@ const usage = `usage: pion WHAT [flags]
   join      joins again and again, and says when each step of joining was reached
   watch     joins once, and says when each frame had arrived
   receive   joins with many viewers and counts the packets they get
+  play      plays what is offered, and counts it
   send      sends the same five packets per frame to every viewer that joins
   picture   encodes a picture with libvpx and sends it to whoever joins
 pion WHAT -h lists the flags.`
 
 func main() {
-	commands := map[string]func([]string) error{"join": join, "watch": watch, "receive": receive, "send": send, "picture": picture}
+	commands := map[string]func([]string) error{"join": join, "watch": watch, "receive": receive, "play": play, "send": send, "picture": picture}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)

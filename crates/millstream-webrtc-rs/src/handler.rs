@@ -17,6 +17,8 @@ pub(crate) enum Signal {
     Candidate(RTCIceCandidateInit),
     Gathered,
     NegotiationNeeded,
+    /// A track that ran has ended: its sender is gone, and what waited is sent.
+    Ended,
     Panicked,
 }
 

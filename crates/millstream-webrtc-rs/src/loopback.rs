@@ -126,13 +126,18 @@ async fn a_viewer_gets_packets_stamps_and_reports_in_capture_time_and_is_heard()
                 Heard::Report(report) => reports.push(report),
                 Heard::Cname(name) => names.push(name),
                 Heard::Track(remote) => track = Some(remote),
-                Heard::Gathered | Heard::Came(..) => {}
+                Heard::Gathered | Heard::Came(..) | Heard::Goodbye(_) => {}
             }
             (packets.len() >= 200 && reports.len() >= 4).then_some(())
         })
         .await;
     assert!(show.clock.now().since(from) < DEADLINE);
-    assert!(names.iter().all(|name| name == b"show"), "one CNAME for all: {names:?}");
+    let cname = std::str::from_utf8(&names[0]).unwrap();
+    assert!(cname.len() == 24 && cname.bytes().all(|byte| byte.is_ascii_hexdigit()), "96 bits: {cname}");
+    assert!(names.iter().all(|name| *name == names[0]), "one CNAME for all: {names:?}");
+    let answer = show.peer.local_description().await.unwrap().expect("described").sdp;
+    let described: Vec<_> = answer.lines().filter_map(|line| line.split_once(" cname:")).collect();
+    assert!(!described.is_empty() && described.iter().all(|(_, name)| *name == cname), "{answer}");
 
     for (rate, ssrc) in [(90_000.0, ssrc(&packets, 3)), (48_000.0, ssrc(&packets, 1))] {
         let of: Vec<_> = packets.iter().filter(|packet| packet.header.ssrc == ssrc).collect();
@@ -260,6 +265,77 @@ async fn ice_restarts_under_other_names_and_the_media_goes_on() {
     show.freed().await;
     timeout(DEADLINE, playing).await.expect("the sender finds the peer closed").unwrap();
     viewer.connection.close().await.unwrap();
+}
+
+/// The lines of the section of `media` in `sdp`.
+fn section<'a>(sdp: &'a str, media: &str) -> Vec<&'a str> {
+    let found = sdp.split("\nm=").find(|section| section.starts_with(media));
+    found.unwrap_or_default().lines().map(str::trim_end).collect()
+}
+
+#[tokio::test]
+async fn a_track_that_ends_says_goodbye_and_is_in_no_report_and_no_description() {
+    let mut show = open();
+    let (video, audio, never) = (show.track(VP8), show.track(OPUS), show.track(OPUS));
+    // Before anything was described.
+    drop(never);
+    let mut viewer = Viewer::new().await;
+    viewer.watch(&show.peer).await;
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    let answer = show.peer.local_description().await.unwrap().unwrap().sdp;
+    assert_eq!(
+        section(&answer, "audio").iter().filter(|line| line.starts_with("a=ssrc:") && line.contains(" cname:")).count(),
+        1
+    );
+    let playing = play(show.clock.clone(), vec![video]);
+    audio.send(&frame(OPUS, show.clock.now(), Role::Start)).unwrap();
+    let ssrc = viewer
+        .until(|heard| match heard {
+            Heard::Rtp(packet) if packet.payload.len() == 100 && packet.header.marker => Some(packet.header.ssrc),
+            _ => None,
+        })
+        .await;
+    drop(audio);
+    viewer.until(|heard| matches!(heard, Heard::Goodbye(sources) if sources == [ssrc]).then_some(())).await;
+    show.event(|event| *event == PeerEvent::NegotiationNeeded).await;
+    let (mut reports, mut others) = (0, 0);
+    viewer
+        .until(|heard| {
+            match heard {
+                Heard::Report(report) if report.ssrc == ssrc => reports += 1,
+                Heard::Report(_) => others += 1,
+                Heard::Goodbye(_) => panic!("it is said once"),
+                _ => {}
+            }
+            (others == 3).then_some(())
+        })
+        .await;
+    assert_eq!(reports, 0);
+    let answer = viewer.restart(&show.peer).await;
+    let audio = section(&answer, "audio");
+    assert!(audio.contains(&"a=inactive") && !audio.iter().any(|line| line.starts_with("a=ssrc:")), "{answer}");
+    let video = section(&answer, "video");
+    assert!(video.contains(&"a=sendonly") && video.iter().any(|line| line.starts_with("a=ssrc:")), "{answer}");
+    show.peer.close().await.unwrap();
+    show.freed().await;
+    timeout(DEADLINE, playing).await.expect("the sender finds the peer closed").unwrap();
+    viewer.connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_two_peers_have_one_name() {
+    let mut names = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let show = open();
+        let _tracks = [show.track(VP8), show.track(OPUS)];
+        let offer = show.peer.create_offer().await.unwrap().sdp;
+        let of_this: std::collections::HashSet<_> =
+            offer.lines().filter_map(|line| Some(line.split_once(" cname:")?.1.to_owned())).collect();
+        assert_eq!(of_this.len(), 1, "{offer}");
+        names.extend(of_this);
+        show.peer.close().await.unwrap();
+    }
+    assert_eq!(names.len(), 3, "{names:?}");
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ pub(crate) async fn run(
         bell,
         signals,
         streams: Streams::default(),
+        cname: track::random_cname(),
         tracks: Vec::new(),
         codecs: Vec::new(),
         connection: None,
@@ -85,6 +86,8 @@ struct Task {
     bell: Bell,
     signals: UnboundedSender<Signal>,
     streams: Streams,
+    /// What reports and descriptions call this side.
+    cname: String,
     tracks: Vec<Track>,
     /// Those that the connection was made for.
     codecs: Vec<Codec>,
@@ -193,6 +196,8 @@ impl Task {
                     self.gathered(done).await;
                 }
             }
+            Signal::Ended if self.offered.is_none() => self.let_go().await,
+            Signal::Ended => {}
             Signal::NegotiationNeeded => self.events.send(PeerEvent::NegotiationNeeded),
             Signal::Panicked => {
                 tracing::error!("a task of the webrtc crate panicked; the peer it belongs to is closed");
@@ -220,7 +225,20 @@ impl Task {
     }
 
     fn add_track(&mut self, track: LocalTrack) {
-        self.tracks.push(Track::new(track));
+        self.tracks.push(Track::new(track, &self.cname));
+    }
+
+    /// Lets go of the tracks that have ended: the next descriptions do without them. Not while an offer waits
+    /// for its answer, which is planned with them.
+    async fn let_go(&mut self) {
+        let ended: Vec<_> = self.tracks.extract_if(.., |track| track.is_ended()).collect();
+        for track in ended {
+            track.stream.end();
+            let (Some(connection), Some(sender)) = (&self.connection, &track.sender) else { continue };
+            if let Err(error) = connection.remove_track(sender).await {
+                tracing::debug!("a track that has ended stays in descriptions: {error}");
+            }
+        }
     }
 
     /// Lets the tracks that were agreed run.
@@ -231,7 +249,13 @@ impl Task {
             let (local, stream, agreed) =
                 (Arc::clone(&track.local), Arc::clone(&track.stream), Arc::clone(&track.agreed));
             let (bell, clock) = (self.bell.clone(), self.options.clock.clone());
-            self.runtime.run(track::send(feed, bell, local, stream, agreed, clock));
+            let signals = self.signals.clone();
+            self.runtime.run(async move {
+                track::send(feed, bell, local, Arc::clone(&stream), agreed, clock).await;
+                stream.end();
+                // A peer that is gone needs no news.
+                let _ = signals.send(Signal::Ended);
+            });
         }
     }
 

@@ -5,6 +5,7 @@
 //! encoding cost. The same interceptor reads what comes back: the crate would not let it out.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use millstream_core::{Clock, Codec, Media, Timestamp};
 use millstream_webrtc::{Feedback, Reception};
 use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp;
+use rtc::rtcp::goodbye::Goodbye;
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
@@ -37,6 +39,7 @@ pub(crate) struct Stream {
     video: bool,
     cname: String,
     feedback: Feedback,
+    ended: AtomicBool,
     /// The newest frame: its RTP timestamp and the moment it was captured.
     captured: Mutex<Option<(u32, Timestamp)>>,
 }
@@ -44,7 +47,17 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn new(ssrc: u32, codec: &Codec, cname: String, feedback: Feedback) -> Stream {
         let (rate, video) = (codec.clock_rate, codec.media == Media::Video);
-        Stream { ssrc, rate, video, cname, feedback, captured: Mutex::default() }
+        let (ended, captured) = (AtomicBool::new(false), Mutex::default());
+        Stream { ssrc, rate, video, cname, feedback, ended, captured }
+    }
+
+    /// Nothing more is sent: the next report is the last, and says so.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Says that the other side needs a frame to start from.
@@ -55,6 +68,19 @@ impl Stream {
     /// Notes that what was captured at `time` has the RTP timestamp `ticks`.
     pub(crate) fn captured(&self, ticks: u32, time: Timestamp) {
         *lock(&self.captured) = Some((ticks, time));
+    }
+
+    /// `report` with who reports, and with its goodbye if it is the `last` (RFC 3550, sections 6.5 and 6.6).
+    fn compound(&self, report: SenderReport, last: bool) -> Vec<Box<dyn rtcp::Packet>> {
+        let text = Bytes::copy_from_slice(self.cname.as_bytes());
+        let cname = SourceDescriptionItem { sdes_type: SdesType::SdesCname, text };
+        let chunk = SourceDescriptionChunk { source: self.ssrc, items: vec![cname] };
+        let mut compound: Vec<Box<dyn rtcp::Packet>> =
+            vec![Box::new(report), Box::new(SourceDescription { chunks: vec![chunk] })];
+        if last {
+            compound.push(Box::new(Goodbye { sources: vec![self.ssrc], reason: Bytes::new() }));
+        }
+        compound
     }
 
     /// The RTP timestamp of what is captured at `now`.
@@ -115,33 +141,33 @@ impl Reports {
         first
     }
 
-    /// Reports on the streams that `of` picks and that have sent something.
+    /// Reports on the streams that `of` picks and that have sent something, and forgets those that have ended.
     fn report(&mut self, instant: Instant, of: impl Fn(u32) -> bool) {
         let now = self.clock.now();
-        for stream in lock(&self.streams.0).iter().filter(|stream| of(stream.ssrc)) {
-            let Some(sent) = self.sent.iter().find(|sent| sent.ssrc == stream.ssrc) else { continue };
-            let Some(rtp_time) = stream.ticks_at(now) else { continue };
-            let report = SenderReport {
-                ssrc: stream.ssrc,
-                ntp_time: self.clock.utc(now).ntp(),
-                rtp_time,
-                packet_count: sent.packets,
-                octet_count: sent.octets,
-                ..SenderReport::default()
-            };
-            let cname = SourceDescriptionItem {
-                sdes_type: SdesType::SdesCname,
-                text: Bytes::copy_from_slice(stream.cname.as_bytes()),
-            };
-            let description =
-                SourceDescription { chunks: vec![SourceDescriptionChunk { source: stream.ssrc, items: vec![cname] }] };
-            let compound: Vec<Box<dyn rtcp::Packet>> = vec![Box::new(report), Box::new(description)];
-            self.write.push_back(TaggedPacket {
-                now: instant,
-                transport: TransportContext::default(),
-                message: AttributedPacket::new(Packet::Rtcp(compound)),
-            });
-        }
+        let Reports { clock, streams, sent, write, .. } = self;
+        lock(&streams.0).retain(|stream| {
+            if !of(stream.ssrc) {
+                return true;
+            }
+            let ended = stream.is_ended();
+            let counts = sent.iter().find(|sent| sent.ssrc == stream.ssrc);
+            if let (Some(counts), Some(rtp_time)) = (counts, stream.ticks_at(now)) {
+                let report = SenderReport {
+                    ssrc: stream.ssrc,
+                    ntp_time: clock.utc(now).ntp(),
+                    rtp_time,
+                    packet_count: counts.packets,
+                    octet_count: counts.octets,
+                    ..SenderReport::default()
+                };
+                write.push_back(TaggedPacket {
+                    now: instant,
+                    transport: TransportContext::default(),
+                    message: AttributedPacket::new(Packet::Rtcp(stream.compound(report, ended))),
+                });
+            }
+            !ended
+        });
     }
 
     fn hear(&self, packet: &dyn rtcp::Packet) {

@@ -36,7 +36,8 @@ pub(crate) struct Track {
 }
 
 impl Track {
-    pub(crate) fn new(track: LocalTrack) -> Track {
+    /// `track` of the peer that is called `cname`.
+    pub(crate) fn new(track: LocalTrack, cname: &str) -> Track {
         let LocalTrack { codec, stream: name, id, feed, feedback, .. } = track;
         let ssrc = random_ssrc();
         let coding = RTCRtpCodingParameters {
@@ -51,11 +52,15 @@ impl Track {
             ..RTCRtpEncodingParameters::default()
         };
         let kind = connection::kind(codec.media);
-        // The crate writes the stream's name into the description as the CNAME too.
-        let media = MediaStreamTrack::new(name.clone(), id.clone(), id, kind, vec![encoding]);
-        let stream = Arc::new(Stream::new(ssrc, &codec, name, feedback));
+        let media = MediaStreamTrack::new(name, id.clone(), id, kind, vec![encoding]);
+        let stream = Arc::new(Stream::new(ssrc, &codec, cname.to_owned(), feedback));
         let local = Arc::new(TrackLocalStaticRTP::new(media));
         Track { codec, stream, local, agreed: Arc::default(), sender: None, feed: Some(feed) }
+    }
+
+    /// Whether its sender is gone, and all that waited is sent.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.feed.as_ref().map_or_else(|| self.stream.is_ended(), Feed::is_ended)
     }
 
     /// Sends it as was agreed, from the next frame on, or no more of it. What is not sent is one of
@@ -151,10 +156,20 @@ impl Negotiated {
     }
 }
 
-/// An SSRC nobody foresees (RFC 3550, section 8.1), from the keys that the standard library draws
-/// for its hash tables.
+/// An SSRC nobody foresees (RFC 3550, section 8.1).
 fn random_ssrc() -> u32 {
-    (RandomState::new().build_hasher().finish() as u32).max(1)
+    (random() as u32).max(1)
+}
+
+/// A name for one peer, of 96 bits that nobody foresees (RFC 7022, section 4.2): all its tracks are by one clock,
+/// and nobody knows by it that two peers are of one program.
+pub(crate) fn random_cname() -> String {
+    format!("{:016x}{:08x}", random(), random() as u32)
+}
+
+/// From the keys that the standard library draws for its hash tables.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

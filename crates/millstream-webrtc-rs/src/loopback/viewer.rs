@@ -11,6 +11,7 @@ use millstream_webrtc::{Description, Peer};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::peer_connection::configuration::RTCOfferOptions;
+use rtc::rtcp::goodbye::Goodbye;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::source_description::SourceDescription;
 use rtc::rtp_transceiver::rtp_sender::{RTCRtpHeaderExtensionCapability, RtpCodecKind};
@@ -36,6 +37,8 @@ pub(super) enum Heard {
     Came(u32, u8),
     Report(SenderReport),
     Cname(Vec<u8>),
+    /// These sources have ended.
+    Goodbye(Vec<u32>),
 }
 
 type Told<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -99,6 +102,8 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
                     } else if let Some(description) = packet.as_any().downcast_ref::<SourceDescription>() {
                         let chunk = &description.chunks[0];
                         let _ = heard.send(Heard::Cname(chunk.items[0].text.to_vec()));
+                    } else if let Some(goodbye) = packet.as_any().downcast_ref::<Goodbye>() {
+                        let _ = heard.send(Heard::Goodbye(goodbye.sources.clone()));
                     }
                 }
             }

@@ -63,6 +63,7 @@ impl Task {
     }
 
     pub(super) async fn set_remote(&mut self, Description { kind, sdp }: Description) -> Result<()> {
+        self.let_go().await;
         if self.tracks.is_empty() {
             return Err(Error::config("there is nothing to send; add a track before the first description"));
         }
@@ -118,6 +119,9 @@ impl Task {
     }
 
     pub(super) async fn create(&mut self, kind: DescriptionKind) -> Result<Description> {
+        if kind == DescriptionKind::Offer {
+            self.let_go().await;
+        }
         let connection = self.connection().await?;
         let (made, sdp) = if kind == DescriptionKind::Offer {
             self.add_to(&connection, 0..self.tracks.len()).await?;
@@ -130,6 +134,7 @@ impl Task {
             let sdp = plan.answer(&made)?;
             (made, sdp)
         };
+        let sdp = plan::named(&sdp, &self.cname);
         self.created = Some((made, sdp.clone()));
         Ok(Description { kind, sdp })
     }
@@ -183,7 +188,7 @@ impl Task {
             Some(plan) if kind != DescriptionKind::Offer => plan.answer(&description.sdp).ok()?,
             _ => plan::without_rtcp_candidates(&description.sdp),
         };
-        Some(Description { kind, sdp })
+        Some(Description { kind, sdp: plan::named(&sdp, &self.cname) })
     }
 
     pub(super) async fn gathered(&mut self, done: Responder<Description>) {

@@ -30,6 +30,7 @@ impl Plan {
         for (index, section) in self.sections.iter().enumerate() {
             let Ok(sent) = &section.fate else {
                 section.turn_down(&mut text);
+                self.say_transport(&mut text, &made);
                 continue;
             };
             let of_crate = answered.next().filter(|section| section.port != "0");
@@ -45,6 +46,16 @@ impl Plan {
             }
         }
         Ok(text)
+    }
+
+    /// The transport that is used, for a section that is turned down. It needs none, but aiortc and GStreamer's
+    /// webrtcbin refuse an answer that leaves it out anywhere (aiortc 1.16.0, GStreamer 1.22.0).
+    fn say_transport(&self, text: &mut String, made: &sdp::Session) {
+        let used = made.sections.iter().find(|section| section.port != "0");
+        let is_transport =
+            |line: &&str| matches!(sdp::attribute(line), Some(("ice-ufrag" | "ice-pwd" | "rtcp-mux", _)));
+        used.iter().flat_map(|section| section.lines.iter()).filter(is_transport).for_each(|line| push(text, line));
+        let _ = write!(text, "a=setup:{}\r\n", self.setup());
     }
 
     fn push(&self, text: &mut String, line: &str, section: &Section, sent: &Sent) {
@@ -76,6 +87,21 @@ impl Section {
 /// `sdp` without the candidates that the crate writes for RTCP of its own: all is multiplexed (RFC 5761).
 pub(crate) fn without_rtcp_candidates(sdp: &str) -> String {
     sdp.split_inclusive('\n').filter(|line| !is_for_rtcp(line)).collect()
+}
+
+/// `sdp` in which all of our streams are by the one `cname` (RFC 5576, section 6.1): the crate writes the names of
+/// their media streams there.
+pub(crate) fn named(sdp: &str, cname: &str) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    for line in sdp.split_inclusive('\n') {
+        match line.split_once(' ') {
+            Some((source, value)) if source.starts_with("a=ssrc:") && value.starts_with("cname:") => {
+                text.extend([source, " cname:", cname, "\r\n"]);
+            }
+            _ => text.push_str(line),
+        }
+    }
+    text
 }
 
 fn is_for_rtcp(line: &str) -> bool {

@@ -18,7 +18,7 @@ use millstream_webrtc::sdp::Session;
 
 use crate::track::Negotiated;
 
-pub(crate) use answer::without_rtcp_candidates;
+pub(crate) use answer::{named, without_rtcp_candidates};
 pub(crate) use candidate::is_usable;
 use section::Formats;
 use transport::{Role, Transport};

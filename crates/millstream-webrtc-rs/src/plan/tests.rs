@@ -80,13 +80,15 @@ fn the_answer_is_in_the_form_of_the_offer() {
     assert_eq!(sent(&plan), [("vp8", 96)]);
     assert_eq!(turned_down(&plan), ["section 1 (audio) has no opus; it has L16/48000/2, PCMU/8000"]);
     let made = "v=0\r\no=- 5 6 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 1\r\na=fingerprint:sha-256 CD\r\n\
-        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=setup:passive\r\na=mid:1\r\na=rtcp-rsize\r\na=sendonly\r\n\
-        a=candidate:1 1 udp 2 ::1 9 typ host\r\na=candidate:1 2 udp 2 ::1 9 typ host\r\na=end-of-candidates\r\n";
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=setup:passive\r\na=mid:1\r\na=ice-ufrag:us\r\na=ice-pwd:secret\r\n\
+        a=rtcp-mux\r\na=rtcp-rsize\r\na=sendonly\r\na=candidate:1 1 udp 2 ::1 9 typ host\r\na=candidate:1 2 udp 2 ::1 9 typ host\r\na=end-of-candidates\r\n";
     assert_eq!(
         plan.answer(made).unwrap(),
         "v=0\r\no=- 5 6 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 CD\r\na=group:BUNDLE 1\r\n\
          m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:0\r\n\
-         m=video 9 RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=setup:passive\r\na=mid:1\r\na=rtcp-rsize\r\na=sendonly\r\n\
+         a=ice-ufrag:us\r\na=ice-pwd:secret\r\na=rtcp-mux\r\na=setup:passive\r\n\
+         m=video 9 RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=setup:passive\r\na=mid:1\r\na=ice-ufrag:us\r\n\
+         a=ice-pwd:secret\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=sendonly\r\n\
          a=candidate:1 1 udp 2 ::1 9 typ host\r\na=end-of-candidates\r\n"
     );
     let error = plan.answer(&made.replace("m=video 9", "m=video 0")).unwrap_err().to_string();
@@ -389,4 +391,11 @@ fn mutated(text: &[u8], seed: u64) -> Vec<u8> {
         }
     }
     lines.concat()
+}
+
+#[test]
+fn all_streams_are_by_one_name() {
+    let sdp = "m=video 9 X 0\r\na=ssrc:1 cname:show\r\na=ssrc:1 msid:show cname:x\r\na=ssrc:2 cname:other\r\n";
+    let expected = "m=video 9 X 0\r\na=ssrc:1 cname:us\r\na=ssrc:1 msid:show cname:x\r\na=ssrc:2 cname:us\r\n";
+    assert_eq!(super::named(sdp, "us"), expected);
 }
