@@ -79,7 +79,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Decodes what comes out of `pad`, and counts it.
 fn decode(pipeline: &gst::Pipeline, pad: &gst::Pad, got: &Arc<Got>) -> Result<(), Box<dyn std::error::Error>> {
-    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+    // It stands for a pad of webrtcbin, which knows already what comes.
+    let inner = || pad.downcast_ref::<gst::GhostPad>()?.target()?.current_caps();
+    let caps = pad.current_caps().or_else(inner).unwrap_or_else(|| pad.query_caps(None));
     let video = format!("{caps}").contains("media=(string)video");
     let chain = if video { "rtpvp8depay ! vp8dec" } else { "rtpopusdepay ! opusdec" };
     let chain = gst::parse::bin_from_description(&format!("{chain} ! fakesink name=end sync=false"), true)?;
