@@ -21,7 +21,7 @@ impl Sink<FromInput<EncodedFrame>> for Muxer {
 fn refusal(build: impl FnOnce(&mut Pipeline)) -> String {
     let mut pipeline = Pipeline::new("wrong");
     build(&mut pipeline);
-    let refused = pipeline.spawn().err().expect("Opus is no VP8");
+    let refused = pipeline.spawn().expect_err("Opus is no VP8");
     assert_eq!(refused.kind(), millstream::core::error::Kind::Config);
     refused.to_string()
 }
@@ -70,7 +70,7 @@ fn what_is_attached_is_refused_too_and_the_rest_runs_on() {
     let attached = run.attach(|p| {
         p.stage("vp8-rtp", &sound, rtp::vp8::Packetizer::new(Default::default()));
     });
-    assert_eq!(attached.err().expect("refused").stage(), Some("vp8-rtp"));
+    assert_eq!(attached.expect_err("refused").stage(), Some("vp8-rtp"));
     run.run_to_end().expect("nothing else is wrong");
 }
 

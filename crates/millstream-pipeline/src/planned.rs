@@ -48,10 +48,8 @@ impl Pipeline {
     /// What the stage that could not be built says, with its name.
     pub fn add(&mut self, plan: Plan) -> Result<()> {
         for note in &plan.notes {
-            self.add_notices(
-                &note.stage,
-                vec![[&[note.told.message.clone()], &note.told.help[..]].concat().join("; ")],
-            );
+            let told: Vec<_> = std::iter::once(&note.told.message).chain(&note.told.help).map(String::as_str).collect();
+            self.add_notices(&note.stage, vec![told.join("; ")]);
         }
         let mut outputs: Vec<AnyOutputs> = Vec::with_capacity(plan.stages.len());
         let given: Vec<Vec<&'static str>> = plan

@@ -27,7 +27,7 @@ pub(super) fn adapt<'r>(
 ) {
     let sounds = sounds(stages, joins, order);
     // By what a stage takes from and gives.
-    let mut added: HashMap<(usize, usize, Vec<(String, String)>), usize> = HashMap::new();
+    let mut added = HashMap::<(usize, usize, Written), usize>::new();
     for at in 0..joins.all.len() {
         let Join { consumer, input, producer, output, place, .. } = joins.all[at];
         let taken = stages[consumer].descriptor.and_then(|descriptor| descriptor.inputs()[input].sound);
@@ -36,7 +36,7 @@ pub(super) fn adapt<'r>(
         let (mut sound, mut names, mut source) = (from, Vec::new(), (producer, output));
         for _ in 0..MOST {
             let Some((descriptor, table, given)) = helper(sound, to, registry) else { break };
-            let options = table.iter().map(|(key, value)| (key.clone(), written(value))).collect();
+            let options: Written = table.iter().map(|(key, value)| (key.clone(), written(value))).collect();
             let index = *added.entry((source.0, source.1, options)).or_insert_with(|| {
                 let name = free_name(&stages[producer].name, descriptor.name(), stages);
                 joins.wanted.push(true);
@@ -65,6 +65,9 @@ pub(super) fn adapt<'r>(
     }
     joins.all.sort_by_key(|join| join.consumer);
 }
+
+/// Options as they are written: key and value.
+type Written = Vec<(String, String)>;
 
 /// What is known of the sound that each stage gives.
 fn sounds(stages: &[Checked<'_>], joins: &Joins, order: &[usize]) -> Vec<Sound> {

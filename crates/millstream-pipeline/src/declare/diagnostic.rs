@@ -75,7 +75,7 @@ impl Diagnostic {
     }
 
     /// The same, as something that is no mistake.
-    pub(super) fn as_note(self) -> Diagnostic {
+    pub(super) fn into_note(self) -> Diagnostic {
         Diagnostic { is_note: true, ..self }
     }
 

@@ -130,7 +130,7 @@ impl Report {
     /// All that was told, each with the stage that it is about.
     pub(super) fn notes(&mut self) -> Vec<Note> {
         let notes = std::mem::take(&mut self.notes);
-        notes.into_iter().map(|(stage, note)| Note { stage, told: self.diagnostic(note).as_note() }).collect()
+        notes.into_iter().map(|(stage, note)| Note { stage, told: self.diagnostic(note).into_note() }).collect()
     }
 
     /// All that was found wrong, of which there is something.
