@@ -8,7 +8,7 @@ use millstream_webrtc::{Description, PeerEvent, PeerState};
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 
 use super::viewer::{Heard, Viewer};
-use super::{Show, frame, open};
+use super::{Show, frame, open, play};
 
 const BOTH: [RtpCodecKind; 2] = [RtpCodecKind::Audio, RtpCodecKind::Video];
 /// Frames of each that are sent.
@@ -167,6 +167,30 @@ async fn of_sound_and_pictures_what_the_page_has_plays() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn ice_restarts_where_the_first_section_is_idle() {
+    let mut show = open();
+    let video = show.track(VP8);
+    let mut viewer = Viewer::new().await;
+    let offer = leaning(&viewer.offer(&BOTH).await);
+    viewer.tell(&show.peer, offer).await.unwrap();
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    viewer.connected().await;
+    let answer = viewer.restart(&show.peer).await;
+    assert!(answer.contains("a=group:BUNDLE 0 1\r\n") && answer.matches("a=inactive").count() == 1, "{answer}");
+    // Until the new names are checked, packets are lost: it is played on.
+    let playing = play(show.clock.clone(), vec![video]);
+    let mut came = 0;
+    viewer
+        .until(|heard| {
+            came += usize::from(matches!(heard, Heard::Came(..)));
+            (came >= PACKETS_OF_PICTURES).then_some(())
+        })
+        .await;
+    close(&show, viewer).await;
+    playing.abort();
 }
 
 /// `offer` with all sections but the first in their bundle only (RFC 9143, section 6).
