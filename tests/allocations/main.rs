@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use millstream::core::{Timestamp, Utc};
 use millstream::stages::null::Null;
+use millstream::stages::{remix, remix::Remix, resample, resample::Resample};
 use millstream::stages::{test_audio, test_audio::TestAudio, test_video, test_video::TestVideo};
 use millstream::{Link, Pipeline, Running, opus, rtp, vpx};
 use millstream_testkit::limited;
@@ -43,7 +44,7 @@ static ALLOCATOR: Counting = Counting;
 /// Seconds within which a pipeline on threads is warm.
 const WINDOWS: u32 = 8;
 
-/// Test picture and sound into VP8 and Opus packets, `frames` of video.
+/// Test picture and sound into VP8 and Opus packets, `frames` of video. The sound makes a detour by another rate.
 fn build(pipeline: &mut Pipeline, frames: usize) {
     let block = Link::block(NonZeroUsize::new(4).expect("four"));
     let picture = test_video::Options {
@@ -57,8 +58,13 @@ fn build(pipeline: &mut Pipeline, frames: usize) {
     let packets = pipeline.inline("vp8-rtp", &vp8, rtp::vp8::Packetizer::new(Default::default()));
     pipeline.sink("video packets", packets.through(block), Null);
 
-    let audio = pipeline.source("audio", TestAudio::new(test_audio::Options::default()).expect("options"));
-    let opus = pipeline.stage("opus", audio.through(block), opus::Encoder::new(Default::default()));
+    let sound = test_audio::Options { channels: 2, ..Default::default() };
+    let audio = pipeline.source("audio", TestAudio::new(sound).expect("options"));
+    let resample = |rate: &str| Resample::new(resample::Options { rate: rate.parse().expect("a rate") });
+    let away = pipeline.inline("away", &audio, resample("44.1 kHz"));
+    let back = pipeline.inline("back", &away, resample("48 kHz"));
+    let mono = pipeline.inline("mono", &back, Remix::new(remix::Options { channels: 1 }).expect("options"));
+    let opus = pipeline.stage("opus", mono.through(block), opus::Encoder::new(Default::default()));
     let packets = pipeline.inline("opus-rtp", &opus, rtp::opus::Packetizer::new(Default::default()));
     pipeline.inline_sink("audio packets", &packets, Null);
 }

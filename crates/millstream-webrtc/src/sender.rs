@@ -157,6 +157,9 @@ impl Drop for Sender {
     }
 }
 
+/// Hears each wish of a track's remote side.
+type Listener = Box<dyn Fn(&Track, Wish) + Send + Sync>;
+
 /// What a sender, its feed and its feedback share.
 pub(crate) struct Track {
     pub(crate) id: TrackId,
@@ -168,7 +171,7 @@ pub(crate) struct Track {
     throttle: Mutex<Throttle>,
     /// Whether a key frame was wanted before anybody listened.
     wanted: AtomicBool,
-    listener: OnceLock<Box<dyn Fn(&Track, Wish) + Send + Sync>>,
+    listener: OnceLock<Listener>,
 }
 
 /// What the remote side of a track wishes.

@@ -184,8 +184,8 @@ mod tests {
         hung_up(&mut silent[0]).await;
         assert!(silent[1..].iter().all(is_open));
         // Renewed, one by one.
-        for number in 1..AT_ONCE {
-            silent[number] = connect(address, 100 + (number / SILENT) as u8).await;
+        for (number, stream) in silent.iter_mut().enumerate().skip(1) {
+            *stream = connect(address, 100 + (number / SILENT) as u8).await;
             ask(&mut connect(address, 1).await).await;
         }
     }

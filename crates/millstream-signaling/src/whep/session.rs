@@ -237,7 +237,7 @@ fn in_words(state: PeerState) -> &'static str {
 pub(super) fn refused(error: Error) -> Problem {
     let status = match error.kind() {
         Kind::BadItem => StatusCode::BAD_REQUEST,
-        // No 406: with that, a player takes the body for an offer to answer (draft-ietf-wish-whep-04, "Server
+        // No 406: with that, a player takes the body for an offer to answer (draft-ietf-wish-whep after -03, "Server
         // Sends Counter-Offer").
         Kind::Config => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Lost => return gone(),

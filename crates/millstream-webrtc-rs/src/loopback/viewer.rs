@@ -232,7 +232,7 @@ impl Viewer {
         answer
     }
 
-    /// Its side of the handshake is over as well. What came before that would be lost.
+    /// It can decrypt what comes: before that, what the other side has sent already is lost.
     pub(super) async fn connected(&mut self) {
         self.until(|heard| matches!(heard, Heard::Connected).then_some(())).await;
     }
