@@ -44,7 +44,8 @@
 //! # What it does of WHEP
 //! As in draft-ietf-wish-whep, the text after -03. `Location` is relative to the endpoint (`whep/<id>`), so that it holds
 //! behind a proxy that takes a prefix off the path. 201 says that at least one section is sent; what
-//! cannot be used is turned down alone, and its reason is logged.
+//! cannot be used is turned down alone, sound or pictures that are not there at all are agreed as `inactive`, and
+//! the reason is logged.
 //!
 //! | | |
 //! |---|---|

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use millstream_core::{OPUS, Role, VP8};
+use millstream_core::{Codec, OPUS, Role, VP8};
 use millstream_webrtc::sdp::Session;
 use millstream_webrtc::{Description, PeerEvent, PeerState};
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 
 use super::viewer::{Heard, Viewer};
-use super::{Show, frame, open};
+use super::{Show, frame, open, play};
 
 const BOTH: [RtpCodecKind; 2] = [RtpCodecKind::Audio, RtpCodecKind::Video];
 /// Frames of each that are sent.
@@ -26,8 +26,13 @@ struct Came {
 
 /// What a viewer gets that wants `kinds` and offers what `edit` makes of it, from a page of both.
 async fn watch(kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came {
+    watch_page(&[VP8, OPUS], kinds, edit).await
+}
+
+/// The same from a page of `codecs`.
+async fn watch_page(codecs: &[Codec], kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came {
     let mut show = open();
-    let (video, audio) = (show.track(VP8), show.track(OPUS));
+    let senders: Vec<_> = codecs.iter().map(|codec| show.track(*codec)).collect();
     let mut viewer = Viewer::new().await;
     let offer = edit(viewer.offer(kinds).await);
     let answer = viewer.tell(&show.peer, offer).await.unwrap();
@@ -38,8 +43,9 @@ async fn watch(kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came 
     let mut reported = Vec::new();
     for sent in 1..=FRAMES {
         let now = show.clock.now();
-        audio.send(&frame(OPUS, now, Role::Start)).unwrap();
-        video.send(&frame(VP8, now, Role::Start)).unwrap();
+        for sender in &senders {
+            sender.send(&frame(sender.codec(), now, Role::Start)).unwrap();
+        }
         let expected = sent * taken.iter().map(|(media, _)| if media == "video" { 3 } else { 1 }).sum::<usize>();
         viewer
             .until(|heard| {
@@ -57,9 +63,10 @@ async fn watch(kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came 
             .await;
     }
     let tracks = show.peer.statistics().await.unwrap().tracks;
-    for (sender, media) in [(&video, "video"), (&audio, "audio")] {
+    for sender in &senders {
+        let media = sender.codec().media.to_string();
         let frames = tracks.iter().find(|track| track.track == sender.id()).unwrap().sender.frames;
-        let expected = if taken.iter().any(|(taken, _)| taken == media) { FRAMES } else { 0 };
+        let expected = if taken.iter().any(|(taken, _)| *taken == media) { FRAMES } else { 0 };
         assert_eq!(frames as usize, expected, "{media}");
     }
     let mut packets = BTreeMap::<u8, (usize, usize)>::new();
@@ -82,7 +89,7 @@ async fn close(show: &Show, viewer: Viewer) {
 /// Kind and first payload type of the sections that are sent.
 fn taken(answer: &str) -> Vec<(String, u8)> {
     let session = Session::read(answer).unwrap();
-    let taken = session.sections.iter().filter(|section| section.port != "0");
+    let taken = session.sections.iter().filter(|section| section.port != "0" && !section.lines.has("inactive"));
     taken.map(|section| (section.media.to_owned(), section.encodings().next().unwrap().0)).collect()
 }
 
@@ -135,6 +142,66 @@ async fn without_a_bundle_the_first_section_plays() {
         "{}",
         came.answer
     );
+}
+
+#[tokio::test]
+async fn of_sound_and_pictures_what_the_page_has_plays() {
+    for (codec, count) in [(VP8, PACKETS_OF_PICTURES), (OPUS, FRAMES)] {
+        for kinds in [BOTH, [RtpCodecKind::Video, RtpCodecKind::Audio]] {
+            for bundle_only in [false, true] {
+                let came =
+                    watch_page(&[codec], &kinds, |offer| if bundle_only { leaning(&offer) } else { offer }).await;
+                let [(media, of)] = &taken(&came.answer)[..] else { panic!("{}", came.answer) };
+                assert_eq!((media, &came.packets), (&codec.media.to_string(), &BTreeMap::from([(*of, (1, count))])));
+                let answer = Session::read(&came.answer).unwrap();
+                assert_eq!(answer.lines.attribute("group"), Some("BUNDLE 0 1"), "{}", came.answer);
+                let ports: Vec<_> = answer.sections.iter().map(|section| section.port).collect();
+                let idle = answer.sections.iter().find(|section| !section.is_for(&codec)).unwrap();
+                assert!(
+                    !ports.contains(&"0") && idle.lines.has("inactive") && !idle.lines.has("ssrc"),
+                    "{}",
+                    came.answer
+                );
+                let of_first: Vec<_> = answer.sections.iter().map(|section| section.lines.has("candidate")).collect();
+                assert_eq!(of_first, [true, false], "{}", came.answer);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn ice_restarts_where_the_first_section_is_idle() {
+    let mut show = open();
+    let video = show.track(VP8);
+    let mut viewer = Viewer::new().await;
+    let offer = leaning(&viewer.offer(&BOTH).await);
+    viewer.tell(&show.peer, offer).await.unwrap();
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    viewer.connected().await;
+    let answer = viewer.restart(&show.peer).await;
+    assert!(answer.contains("a=group:BUNDLE 0 1\r\n") && answer.matches("a=inactive").count() == 1, "{answer}");
+    // Until the new names are checked, packets are lost: it is played on.
+    let playing = play(show.clock.clone(), vec![video]);
+    let mut came = 0;
+    viewer
+        .until(|heard| {
+            came += usize::from(matches!(heard, Heard::Came(..)));
+            (came >= PACKETS_OF_PICTURES).then_some(())
+        })
+        .await;
+    close(&show, viewer).await;
+    playing.abort();
+}
+
+/// `offer` with all sections but the first in their bundle only (RFC 9143, section 6).
+fn leaning(offer: &str) -> String {
+    let mut sections = offer.split("\r\nm=");
+    let mut text = sections.next().unwrap().to_owned() + "\r\nm=" + sections.next().unwrap();
+    for section in sections {
+        let (line, rest) = section.split_once("\r\n").unwrap();
+        text += &format!("\r\nm={}\r\na=bundle-only\r\n{rest}", line.replacen(" 9 ", " 0 ", 1));
+    }
+    text
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ impl Task {
 
     /// From now on what is sent is what `plan` says.
     fn agree(&mut self, plan: Plan) {
-        plan.turned_down().for_each(|reason| tracing::info!("{reason}: it is turned down, and the rest is sent"));
+        plan.unsent().for_each(|reason| tracing::info!("{reason}: nothing is sent in it, and the rest is sent"));
         for (index, track) in self.tracks.iter().enumerate() {
             let negotiated = plan.sent().find(|(of, _)| *of == index).map(|(_, negotiated)| negotiated);
             track.agree(negotiated, &self.streams);

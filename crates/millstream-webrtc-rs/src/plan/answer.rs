@@ -5,11 +5,11 @@ use std::fmt::Write;
 use millstream_core::{Error, Result};
 use millstream_webrtc::sdp;
 
-use super::{Plan, Section, Sent};
+use super::{Idle, Plan, Section, Sent};
 
 impl Plan {
     /// The answer `made` by the crate to what it was told, as an answer to what was offered: each section
-    /// in its place (RFC 3264, section 6), what was turned down with port 0.
+    /// in its place (RFC 3264, section 6), one in which nothing is sent as inactive, or turned down with port 0.
     ///
     /// # Errors
     /// If the crate does not send what was agreed.
@@ -29,8 +29,11 @@ impl Plan {
         let mut answered = made.sections.iter();
         for (index, section) in self.sections.iter().enumerate() {
             let Ok(sent) = &section.fate else {
-                section.turn_down(&mut text);
+                section.send_nothing(&mut text);
                 self.say_transport(&mut text, &made);
+                if index == self.tagged {
+                    candidates.iter().filter(|line| !is_for_rtcp(line)).for_each(|line| push(&mut text, line));
+                }
                 continue;
             };
             let of_crate = answered.next().filter(|section| section.port != "0");
@@ -48,8 +51,8 @@ impl Plan {
         Ok(text)
     }
 
-    /// The transport that is used, for a section that is turned down. It needs none, but aiortc and GStreamer's
-    /// webrtcbin refuse an answer that leaves it out anywhere (aiortc 1.16.0, GStreamer 1.22.0).
+    /// The transport that is used, for a section in which nothing is sent. One that is turned down needs none, but
+    /// aiortc and GStreamer's webrtcbin refuse an answer that leaves it out anywhere (aiortc 1.16.0, GStreamer 1.22.0).
     fn say_transport(&self, text: &mut String, made: &sdp::Session) {
         let used = made.sections.iter().find(|section| section.port != "0");
         let is_transport =
@@ -71,13 +74,18 @@ impl Plan {
 }
 
 impl Section {
-    /// Its own words with port 0, and none of its payload types: some players look each up (as Pion
+    /// Its own words; turned down, with port 0 and none of its payload types: some players look each up (as Pion
     /// does), and browsers write 0 as well. A line with a connection is wanted of every section.
-    fn turn_down(&self, text: &mut String) {
-        let Section { media, protocol, formats, mid, .. } = self;
-        let first = formats.split_ascii_whitespace().next().unwrap_or("0");
-        let format = if first.parse::<u8>().is_ok() { "0" } else { first };
-        let _ = write!(text, "m={media} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n");
+    fn send_nothing(&self, text: &mut String) {
+        let Section { media, protocol, formats, mid, idle, .. } = self;
+        let (port, formats, lines) = match idle {
+            Some(Idle { formats, lines }) => (9, &**formats, &**lines),
+            None => {
+                let first = formats.split_ascii_whitespace().next().unwrap_or("0");
+                (0, if first.parse::<u8>().is_ok() { "0" } else { first }, "")
+            }
+        };
+        let _ = write!(text, "m={media} {port} {protocol} {formats}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n{lines}");
         if let Some(mid) = mid {
             let _ = write!(text, "a=mid:{mid}\r\n");
         }

@@ -1,12 +1,13 @@
 //! What is agreed with the other side: which section of its description carries which of our tracks.
 //!
 //! The `webrtc` crate is told of those sections alone, in the form that it understands. What it answers
-//! is then put back into the form of the offer, with what was turned down in its place. So one section
-//! that cannot be used costs no other.
+//! is then put back into the form of the offer, with the other sections in their place: turned down, or agreed
+//! though nothing is sent in them. So one section that cannot be used costs no other.
 
 mod answer;
 mod candidate;
 mod extensions;
+mod idle;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::track::Negotiated;
 
 pub(crate) use answer::{named, without_rtcp_candidates};
 pub(crate) use candidate::is_usable;
+use idle::Idle;
 use section::Formats;
 use transport::{Role, Transport};
 
@@ -46,8 +48,10 @@ struct Section {
     mid: Option<String>,
     /// Candidates that are told for it are for the transport that is used.
     shares_transport: bool,
-    /// What is sent, or why it is turned down.
+    /// What is sent, or why nothing is.
     fate: Result<Sent, String>,
+    /// It is agreed though nothing is sent in it. What is neither sent nor agreed is turned down.
+    idle: Option<Idle>,
 }
 
 /// What is sent in a section.
@@ -68,16 +72,19 @@ impl Plan {
     pub(crate) fn of(text: &str, codecs: &[Codec]) -> Result<Plan> {
         let session = Session::read(text)?;
         let (fates, group) = section::judge(&session, codecs);
-        let nothing = |fates: &[Result<Formats, String>]| Err(nothing(&session, fates));
+        let mut idle = idle::agree(&session, &fates, group.as_deref(), codecs);
+        let is_agreed = |index: usize| fates[index].is_ok() || idle[index].is_some();
         // The section to go by is the first of the group that is neither turned down nor moved out of it.
-        let is_sent = |index: usize| fates[index].is_ok() && session.sections[index].port != "0";
+        // One in which nothing is sent costs no other if its transport is of no use.
+        let is_whole = |index: usize| fates[index].is_ok() || Transport::of(&session, index).is_ok();
+        let is_transport = |index: usize| is_agreed(index) && session.sections[index].port != "0" && is_whole(index);
         let named = |mid: &&str| session.sections.iter().position(|section| section.mid() == Some(mid));
         let tagged = match &group {
-            Some(mids) => mids.iter().filter_map(named).find(|index| is_sent(*index)),
+            Some(mids) => mids.iter().filter_map(named).find(|index| is_transport(*index)),
             None => fates.iter().position(Result::is_ok),
         };
-        let Some(tagged) = tagged else { return nothing(&fates) };
-        let is_used = |mid: &&str| named(mid).is_some_and(|index| fates[index].is_ok());
+        let Some(tagged) = tagged else { return Err(nothing(&session, &fates)) };
+        let is_used = |mid: &&str| named(mid).is_some_and(is_agreed);
         let tag = session.sections[tagged].mid();
         let others = group.iter().flatten().copied().filter(|mid| is_used(mid) && Some(*mid) != tag);
         let bundle =
@@ -104,6 +111,7 @@ impl Plan {
                 negotiated: extensions::negotiated(section, formats.payload_type, &used),
                 reduced_size: section.lines.has("rtcp-rsize"),
             }),
+            idle: idle[index].take(),
         });
         let sections = sections.collect();
         Ok(Plan { sections, bundle, tagged, transport, told })
@@ -129,8 +137,8 @@ impl Plan {
         sent.map(|sent| (sent.track, sent.negotiated))
     }
 
-    /// What is turned down, in words.
-    pub(crate) fn turned_down(&self) -> impl Iterator<Item = String> {
+    /// In which sections nothing is sent, and why, in words.
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = String> {
         (1..)
             .zip(&self.sections)
             .filter_map(|(number, section)| Some(in_words(number, &section.media, section.fate.as_ref().err()?)))
@@ -168,14 +176,13 @@ fn nothing(session: &Session, fates: &[Result<Formats, String>]) -> Error {
     /// More reasons are no more help.
     const SHOWN: usize = 8;
     let reasons = (1..).zip(&session.sections).zip(fates).take(SHOWN);
-    let reasons: Vec<_> = reasons
+    let mut reasons: Vec<_> = reasons
         .filter_map(|((number, section), fate)| Some(in_words(number, section.media, fate.as_ref().err()?)))
         .collect();
-    let because = match (reasons.len(), session.sections.len()) {
-        (0, 0) => "it has no media section".to_owned(),
-        (0, _) => "every section that could be used is `bundle-only`, and none has a port".to_owned(),
-        _ => reasons.join("; "),
-    };
+    if fates.iter().any(Result::is_ok) {
+        reasons.push("every section that could be used is `bundle-only`, and none has a port".to_owned());
+    }
+    let because = if reasons.is_empty() { "it has no media section".to_owned() } else { reasons.join("; ") };
     Error::config(format!("nothing can be sent to the other side: {because}"))
 }
 

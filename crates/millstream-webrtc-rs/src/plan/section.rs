@@ -15,7 +15,7 @@ const PROTOCOLS: [&str; 8] = [
     "RTP/AVP",
 ];
 /// With the marker bit, these look like RTCP, which shares the port (RFC 5761, section 4).
-const LIKE_RTCP: std::ops::RangeInclusive<u8> = 64..=95;
+pub(super) const LIKE_RTCP: std::ops::RangeInclusive<u8> = 64..=95;
 
 /// What is sent in a section.
 #[derive(Debug)]
@@ -54,10 +54,23 @@ pub(super) fn judge<'a>(
 /// Says why a section cannot be used, whatever the others are.
 fn usable(session: &Session, index: usize, codecs: &[Codec]) -> Result<(), String> {
     let section = &session.sections[index];
-    let no = |reason: &str| Err(reason.to_owned());
     if !codecs.iter().any(|codec| section.is_for(codec)) {
-        return no("is of a kind that is not sent here");
+        return Err("is of a kind that is not sent here".to_owned());
     }
+    fits(session, index)?;
+    choose(section, codecs, &[], &[])?;
+    // In a bundle it goes without saying (RFC 9143, section 9.3).
+    let is_bundled = section.mid().is_some_and(|mid| session.bundle(mid).is_some());
+    if !is_bundled && !section.lines.has("rtcp-mux") {
+        return Err("wants RTCP on a port of its own; add `a=rtcp-mux`".to_owned());
+    }
+    Ok(())
+}
+
+/// Says why a section cannot be used, whatever is sent here.
+pub(super) fn fits(session: &Session, index: usize) -> Result<(), String> {
+    let section = &session.sections[index];
+    let no = |reason: &str| Err(reason.to_owned());
     let bundle = section.mid().and_then(|mid| session.bundle(mid));
     if section.is_turned_down() || (section.port == "0" && bundle.is_none()) {
         return no("is turned down already, with port 0");
@@ -70,11 +83,6 @@ fn usable(session: &Session, index: usize, codecs: &[Codec]) -> Result<(), Strin
     }
     if section.mid().is_some_and(|mid| session.sections[..index].iter().any(|other| other.mid() == Some(mid))) {
         return no("has the mid of another section");
-    }
-    choose(section, codecs, &[], &[])?;
-    // In a bundle it goes without saying (RFC 9143, section 9.3).
-    if bundle.is_none() && !section.lines.has("rtcp-mux") {
-        return no("wants RTCP on a port of its own; add `a=rtcp-mux`");
     }
     Ok(())
 }
