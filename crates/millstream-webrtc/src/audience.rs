@@ -73,7 +73,7 @@ impl Audience {
         for end in ends {
             let options = TrackOptions { codec: end.codec, stream: stream.into(), id: end.codec.media.to_string() };
             let sender = Arc::new(peer.add_track(options)?);
-            lock(&end.viewers).all.push(Arc::clone(&sender));
+            end.admit(&sender);
             let end_of = Arc::downgrade(&end);
             // Only now: it may be given the last frames at once, and those after them come as to all.
             sender.on_wish(move |track, wish| {
@@ -240,6 +240,17 @@ struct Wishes {
 impl End {
     fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// Gives `sender` what comes from now on. If this has ended in the meantime, it ends the track at once.
+    fn admit(&self, sender: &Arc<Sender>) {
+        let mut viewers = lock(&self.viewers);
+        // `end` sets this before it locks the viewers: either it is seen here, or `end` finds this one too.
+        if self.is_ended() {
+            drop(viewers);
+            return sender.end();
+        }
+        viewers.all.push(Arc::clone(sender));
     }
 
     /// Ends the tracks of all viewers, and gives no newcomer one: else they would wait for what never comes.
@@ -645,6 +656,17 @@ mod tests {
         assert_eq!(third.track_names().len(), 2);
         drop(again);
         assert_eq!(third.ended(), [false, true]);
+    }
+
+    #[test]
+    fn an_end_that_ends_while_a_viewer_joins_ends_its_track() {
+        let stage = stage();
+        let (fake, peer) = fake::peer_on(stage.audience.0.clock.clone());
+        let sender = Arc::new(peer.add_track(fake::video_track()).unwrap());
+        stage.video.0.end();
+        stage.video.0.admit(&sender);
+        assert_eq!(fake.ended(), [true]);
+        assert_eq!(stage.audience.viewers(), 0);
     }
 
     #[test]
