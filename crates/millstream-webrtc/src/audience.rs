@@ -13,6 +13,7 @@ use millstream_core::{
 };
 
 use crate::adapt::Limit;
+use crate::queue::Queue;
 use crate::recent::Recent;
 use crate::sender::{Track, Wish};
 use crate::{Adapt, Peer, Sender, SenderStatistics, TrackOptions};
@@ -95,8 +96,9 @@ impl Audience {
             .unwrap_or(0)
     }
 
-    /// How many frames wait for the viewer that is furthest behind: at most 32 of video, with those that
-    /// were kept for a joiner 64, or 64 packets of sound.
+    /// How many frames wait for the viewer that is furthest behind: at most 32 frames of video or 64
+    /// packets of sound. A joiner has up to 48 frames more: 32 from before it came, and 16 that came while
+    /// it connected.
     pub fn longest_queue(&self) -> usize {
         let ends = lock(&self.0.ends);
         let longest = |end: &Arc<End>| lock(&end.viewers).all.iter().map(|viewer| viewer.queued()).max();
@@ -342,8 +344,10 @@ impl End {
         }
         let mut next = wishes.again;
         if wishes.pacing {
-            let more = viewers.all.iter().filter_map(|viewer| viewer.track().queue.release(now)).min();
-            wishes.pacing = more.is_some();
+            let queues = || viewers.all.iter().map(|viewer| &viewer.track().queue);
+            let more = queues().filter_map(|queue| queue.release(now)).min();
+            // Even if all is due: the engine may not have taken it yet, and what comes next waits behind it.
+            wishes.pacing = queues().any(Queue::is_paced);
             next = [next, more].into_iter().flatten().min();
         }
         next
@@ -562,6 +566,30 @@ mod tests {
         let (late, _peer, _seat) = stage.viewer();
         late.connect();
         assert!(stage.asked() && late.due(0).is_empty());
+    }
+
+    #[test]
+    fn what_comes_while_the_engine_is_late_with_what_was_kept_is_sent_at_its_time() {
+        let mut stage = stage();
+        let (first, ..) = &stage.viewer();
+        first.connect();
+        stage.show(0, Role::Reference);
+        stage.show(10_000, Role::Start);
+        stage.show(10_040, Role::Reference);
+        let (joiner, _peer, _seat) = stage.viewer();
+        stage.hand.set(Timestamp::from_millis(10_100));
+        joiner.connect();
+        // All is due, and the engine has taken nothing.
+        stage.hand.set(Timestamp::from_millis(10_112));
+        stage.video.wake(&mut stage.cx).unwrap();
+        assert_eq!(stage.cx.alarm(), None);
+        stage.show(10_080, Role::Reference);
+        assert_eq!(joiner.due(0), [(1, 10_000), (3, 10_040)]);
+        assert_eq!(stage.cx.alarm(), Some(Timestamp::from_millis(10_120)));
+        stage.hand.set(Timestamp::from_millis(10_120));
+        assert!(stage.cx.take_alarm(stage.cx.now()));
+        stage.video.wake(&mut stage.cx).unwrap();
+        assert_eq!(joiner.due(0), [(5, 10_080)]);
     }
 
     #[test]
