@@ -126,7 +126,7 @@ async fn a_viewer_gets_packets_stamps_and_reports_in_capture_time_and_is_heard()
                 Heard::Report(report) => reports.push(report),
                 Heard::Cname(name) => names.push(name),
                 Heard::Track(remote) => track = Some(remote),
-                Heard::Gathered | Heard::Came(..) | Heard::Goodbye(_) => {}
+                Heard::Gathered | Heard::Connected | Heard::Came(..) | Heard::Goodbye(_) => {}
             }
             (packets.len() >= 200 && reports.len() >= 4).then_some(())
         })

@@ -32,6 +32,7 @@ async fn watch(kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came 
     let offer = edit(viewer.offer(kinds).await);
     let answer = viewer.tell(&show.peer, offer).await.unwrap();
     show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    viewer.connected().await;
     let taken = taken(&answer);
     let mut came = BTreeMap::<u32, (u8, usize)>::new();
     let mut reported = Vec::new();
@@ -233,6 +234,7 @@ async fn what_is_taken_back_is_sent_no_more() {
     let offer = viewer.offer(&BOTH).await;
     viewer.tell(&show.peer, offer).await.unwrap();
     show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    viewer.connected().await;
     let offer = viewer.connection.create_offer(None).await.unwrap();
     viewer.connection.set_local_description(offer).await.unwrap();
     let offer = viewer.connection.local_description().await.unwrap().sdp;
@@ -271,6 +273,7 @@ async fn what_an_answer_turns_down_is_not_sent() {
     let answer = answer.replace("m=audio 9", "m=audio 0").replace("BUNDLE 0 1", "BUNDLE 0");
     show.peer.set_remote_description(Description::answer(answer.clone())).await.unwrap();
     show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    viewer.connected().await;
     let [(_, of_video)] = taken(&answer)[..] else { panic!("{answer}") };
     let mut came = Vec::new();
     for sent in 1..=FRAMES {

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
-    RTCSessionDescription, Registry, SettingEngineBuilder, Slot, register_default_interceptors,
+    RTCPeerConnectionState, RTCSessionDescription, Registry, SettingEngineBuilder, Slot, register_default_interceptors,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
@@ -31,6 +31,7 @@ use crate::connection::{ABS_CAPTURE_TIME, PLAYOUT_DELAY};
 /// Something the viewer heard.
 pub(super) enum Heard {
     Gathered,
+    Connected,
     Track(Arc<dyn TrackRemote>),
     Rtp(rtc::rtp::Packet),
     /// Any packet that came, whether or not it is of a track: its SSRC and payload type.
@@ -53,6 +54,17 @@ impl PeerConnectionEventHandler for Ear {
     {
         if state == RTCIceGatheringState::Complete {
             let _ = self.0.send(Heard::Gathered);
+        }
+        Box::pin(ready(()))
+    }
+
+    fn on_connection_state_change<'a, 'b>(&'a self, state: RTCPeerConnectionState) -> Told<'b>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        if state == RTCPeerConnectionState::Connected {
+            let _ = self.0.send(Heard::Connected);
         }
         Box::pin(ready(()))
     }
@@ -218,6 +230,11 @@ impl Viewer {
         let answer = timeout(DEADLINE, peer.gathered()).await.expect("gathered again").unwrap().sdp;
         self.connection.set_remote_description(RTCSessionDescription::answer(answer.clone()).unwrap()).await.unwrap();
         answer
+    }
+
+    /// It can decrypt what comes: before that, what the other side has sent already is lost.
+    pub(super) async fn connected(&mut self) {
+        self.until(|heard| matches!(heard, Heard::Connected).then_some(())).await;
     }
 
     /// The first thing heard in which `find` finds something.

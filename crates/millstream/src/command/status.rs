@@ -61,9 +61,16 @@ pub(super) fn last_words(statistics: &Statistics) -> String {
         .filter(|stage| stage.place == Place::Sink)
         .map(|stage| format!("{} took {} items, {} bytes", stage.name, stage.items_in, stage.bytes_in))
         .collect();
+    let mut words = format!("ended. {}; {} dropped on the way", sinks.join("; "), lost(statistics));
+    for stage in statistics.stages.iter().filter(|stage| stage.bad_items > 0) {
+        let items = if stage.bad_items == 1 { "item" } else { "items" };
+        words += &format!("; {} skipped {} bad {items}", stage.name, stage.bad_items);
+    }
     let failed = statistics.stages.iter().filter(|stage| stage.failure.is_some()).count();
-    let failed = if failed > 0 { format!("; {failed} failed") } else { String::new() };
-    format!("ended. {}; {} dropped on the way{failed}", sinks.join("; "), lost(statistics))
+    if failed > 0 {
+        words += &format!("; {failed} failed");
+    }
+    words
 }
 
 fn lost(statistics: &Statistics) -> u64 {
