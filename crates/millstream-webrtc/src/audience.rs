@@ -13,6 +13,7 @@ use millstream_core::{
 };
 
 use crate::adapt::Limit;
+use crate::queue::Queue;
 use crate::recent::Recent;
 use crate::sender::{Track, Wish};
 use crate::{Adapt, Peer, Sender, SenderStatistics, TrackOptions};
@@ -73,7 +74,7 @@ impl Audience {
         for end in ends {
             let options = TrackOptions { codec: end.codec, stream: stream.into(), id: end.codec.media.to_string() };
             let sender = Arc::new(peer.add_track(options)?);
-            lock(&end.viewers).all.push(Arc::clone(&sender));
+            end.admit(&sender);
             let end_of = Arc::downgrade(&end);
             // Only now: it may be given the last frames at once, and those after them come as to all.
             sender.on_wish(move |track, wish| {
@@ -95,8 +96,9 @@ impl Audience {
             .unwrap_or(0)
     }
 
-    /// How many frames wait for the viewer that is furthest behind: at most 32 of video, with those that
-    /// were kept for a joiner 64, or 64 packets of sound.
+    /// How many frames wait for the viewer that is furthest behind: at most 32 frames of video or 64
+    /// packets of sound. A joiner has up to 48 frames more: 32 from before it came, and 16 that came while
+    /// it connected.
     pub fn longest_queue(&self) -> usize {
         let ends = lock(&self.0.ends);
         let longest = |end: &Arc<End>| lock(&end.viewers).all.iter().map(|viewer| viewer.queued()).max();
@@ -242,6 +244,17 @@ impl End {
         self.ended.load(Ordering::Acquire)
     }
 
+    /// Gives `sender` what comes from now on. If this has ended in the meantime, it ends the track at once.
+    fn admit(&self, sender: &Arc<Sender>) {
+        let mut viewers = lock(&self.viewers);
+        // `end` sets this before it locks the viewers: either it is seen here, or `end` finds this one too.
+        if self.is_ended() {
+            drop(viewers);
+            return sender.end();
+        }
+        viewers.all.push(Arc::clone(sender));
+    }
+
     /// Ends the tracks of all viewers, and gives no newcomer one: else they would wait for what never comes.
     fn end(&self) {
         self.ended.store(true, Ordering::Release);
@@ -331,8 +344,10 @@ impl End {
         }
         let mut next = wishes.again;
         if wishes.pacing {
-            let more = viewers.all.iter().filter_map(|viewer| viewer.track().queue.release(now)).min();
-            wishes.pacing = more.is_some();
+            let queues = || viewers.all.iter().map(|viewer| &viewer.track().queue);
+            let more = queues().filter_map(|queue| queue.release(now)).min();
+            // Even if all is due: the engine may not have taken it yet, and what comes next waits behind it.
+            wishes.pacing = queues().any(Queue::is_paced);
             next = [next, more].into_iter().flatten().min();
         }
         next
@@ -554,6 +569,30 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_while_the_engine_is_late_with_what_was_kept_is_sent_at_its_time() {
+        let mut stage = stage();
+        let (first, ..) = &stage.viewer();
+        first.connect();
+        stage.show(0, Role::Reference);
+        stage.show(10_000, Role::Start);
+        stage.show(10_040, Role::Reference);
+        let (joiner, _peer, _seat) = stage.viewer();
+        stage.hand.set(Timestamp::from_millis(10_100));
+        joiner.connect();
+        // All is due, and the engine has taken nothing.
+        stage.hand.set(Timestamp::from_millis(10_112));
+        stage.video.wake(&mut stage.cx).unwrap();
+        assert_eq!(stage.cx.alarm(), None);
+        stage.show(10_080, Role::Reference);
+        assert_eq!(joiner.due(0), [(1, 10_000), (3, 10_040)]);
+        assert_eq!(stage.cx.alarm(), Some(Timestamp::from_millis(10_120)));
+        stage.hand.set(Timestamp::from_millis(10_120));
+        assert!(stage.cx.take_alarm(stage.cx.now()));
+        stage.video.wake(&mut stage.cx).unwrap();
+        assert_eq!(joiner.due(0), [(5, 10_080)]);
+    }
+
+    #[test]
     fn where_nothing_was_kept_a_joiner_waits_for_the_next_key_frame() {
         let mut stage = stage();
         let (first, ..) = &stage.viewer();
@@ -645,6 +684,17 @@ mod tests {
         assert_eq!(third.track_names().len(), 2);
         drop(again);
         assert_eq!(third.ended(), [false, true]);
+    }
+
+    #[test]
+    fn an_end_that_ends_while_a_viewer_joins_ends_its_track() {
+        let stage = stage();
+        let (fake, peer) = fake::peer_on(stage.audience.0.clock.clone());
+        let sender = Arc::new(peer.add_track(fake::video_track()).unwrap());
+        stage.video.0.end();
+        stage.video.0.admit(&sender);
+        assert_eq!(fake.ended(), [true]);
+        assert_eq!(stage.audience.viewers(), 0);
     }
 
     #[test]

@@ -122,6 +122,11 @@ impl Queue {
         true
     }
 
+    /// Whether what was kept is still being sent.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.lock().pace.is_some()
+    }
+
     /// Has the engine take what is due of what was kept; when more will be.
     pub(crate) fn release(&self, now: Timestamp) -> Option<Timestamp> {
         let mut queue = self.lock();
@@ -455,6 +460,23 @@ mod tests {
         let next = queue.pop(&clock).expect("the new one, at once");
         assert_eq!((next.sequence, next.packets.time), (2, Timestamp::from_millis(2_000)));
         assert_eq!(queue.counts().dropped, 1);
+    }
+
+    #[test]
+    fn no_more_than_eighty_frames_wait_whatever_was_kept_and_prepared() {
+        let queue = Queue::new(Media::Video);
+        queue.prepare();
+        let role = |n| if n == 0 { Role::Start } else { Role::Reference };
+        let kept: Vec<_> = (0..32).map(|n| frame(n, role(n), 1)).collect();
+        assert!(queue.catch_up(&kept, Timestamp::ZERO));
+        for n in 32..80 {
+            if n == 48 {
+                queue.open(Some(Timestamp::ZERO));
+            }
+            assert_eq!(queue.push(&frame(n, Role::Reference, 1)), Pushed::Fine);
+        }
+        assert_eq!((queue.queued(), queue.push(&frame(80, Role::Reference, 1))), (80, Pushed::Gap));
+        assert_eq!(queue.queued(), 80);
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Origins {
     }
 
     /// Whether each site that may proves who it is: by HTTPS, or by being on this machine. Anybody on the
-    /// way can pose as a site over plain HTTP, and `"*"` names nobody.
+    /// network path can pose as a plain-HTTP site, and with `"*"` any site may.
     pub(crate) fn prove_themselves(&self) -> bool {
         let proven = |origin: &String| match origin.split_once("://") {
             Some(("https", _)) => true,

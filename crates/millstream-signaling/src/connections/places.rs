@@ -8,8 +8,8 @@ use tokio::task::AbortHandle;
 
 /// How many connections are served at once. A page takes one or two, and only while it asks.
 pub(super) const AT_ONCE: usize = 256;
-/// How many of them may be of one network and have asked for nothing yet: an eighth. Requests come right
-/// behind the connection, so that so many at the same moment are those of a crowd, and the first of them have asked.
+/// A network with this many silent connections is crowded: when places run out, its own make room first.
+/// An eighth of the places, so that at most eight networks are crowded at once.
 pub(super) const SILENT: usize = 32;
 
 /// The places. Cloning shares them.
@@ -51,9 +51,9 @@ enum Phase {
 }
 
 impl Places {
-    /// A place for a connection from `address`. Where too many of its network are silent, the oldest of those
-    /// makes room; where all places are taken, whoever has kept us waiting the longest. If all are being
-    /// served, this waits until one is not.
+    /// A place for a connection from `address`. When all are taken, the oldest silent connection of a crowded
+    /// network makes room; if no network is crowded, the connection that has kept us waiting the longest.
+    /// If all are being served, this waits until one is not.
     pub(super) async fn take(&self, address: IpAddr) -> Place {
         loop {
             // Asked for before it is looked, so that no place is freed in between.
@@ -67,12 +67,12 @@ impl Places {
 
     fn try_take(&self, network: IpAddr) -> Option<Place> {
         let mut table = self.table();
-        let silent = |entry: &Entry| entry.phase == Phase::Silent && entry.network == network;
-        if table.taken.iter().filter(|entry| silent(entry)).count() >= SILENT {
-            table.make_room(silent);
-        }
-        if table.taken.len() >= AT_ONCE && !table.make_room(|entry| entry.phase != Phase::Served) {
-            return None;
+        if table.taken.len() >= AT_ONCE {
+            let crowded = table.crowded();
+            let crowding = |entry: &Entry| entry.phase == Phase::Silent && crowded.contains(&entry.network);
+            if !table.make_room(crowding) && !table.make_room(|entry| entry.phase != Phase::Served) {
+                return None;
+            }
         }
         let turn = table.next();
         table.taken.push(Entry { name: turn, network, phase: Phase::Silent, turn, task: None });
@@ -88,6 +88,14 @@ impl Table {
     fn next(&mut self) -> u64 {
         self.turn += 1;
         self.turn
+    }
+
+    /// The networks with at least `SILENT` silent connections.
+    fn crowded(&self) -> Vec<IpAddr> {
+        let mut silent: Vec<_> =
+            self.taken.iter().filter(|entry| entry.phase == Phase::Silent).map(|entry| entry.network).collect();
+        silent.sort_unstable();
+        silent.chunk_by(IpAddr::eq).filter(|network| network.len() >= SILENT).map(|network| network[0]).collect()
     }
 
     /// Hangs up on the one of those that `may` go which waits the longest; `false` if there is none.
@@ -187,13 +195,21 @@ mod tests {
     }
 
     #[test]
-    fn who_is_silent_makes_room_for_its_own_network() {
+    fn a_crowded_network_makes_room_only_once_places_run_out() {
         let places = Places::default();
         let other = take(&places, from(1)).unwrap();
-        let silent: Vec<_> = (0..1000).map(|_| take(&places, from(0)).unwrap()).collect();
-        assert_eq!((places.taken(from(0)), places.has(&other)), (SILENT, true));
-        assert!(silent.iter().rev().take(SILENT).all(|place| places.has(place)), "the newest stay");
-        drop(silent);
+        let crowd: Vec<_> = (1..AT_ONCE).map(|_| take(&places, from(0)).unwrap()).collect();
+        assert!(crowd.iter().all(|place| places.has(place)), "all places are used");
+        let more: Vec<_> = (0..1000).map(|_| take(&places, from(0)).unwrap()).collect();
+        assert_eq!((places.taken(from(0)), places.has(&other)), (AT_ONCE - 1, true));
+        assert!(more.iter().rev().take(AT_ONCE - 1).all(|place| places.has(place)), "the newest stay");
+        // Others take its places until it is not crowded; then the oldest of all makes room.
+        let others: Vec<_> = (2..=AT_ONCE - SILENT + 1).map(|number| take(&places, from(number)).unwrap()).collect();
+        assert_eq!((places.taken(from(0)), places.has(&other)), (SILENT - 1, true));
+        let last = take(&places, from(300)).unwrap();
+        assert_eq!((places.taken(from(0)), places.has(&other)), (SILENT - 1, false));
+        assert!(places.has(&last) && others.iter().all(|place| places.has(place)));
+        drop((crowd, more));
         assert_eq!(places.taken(from(0)), 0);
     }
 
@@ -227,13 +243,13 @@ mod tests {
         let quick = take(&places, from(0)).unwrap();
         quick.asked(false);
         quick.heard();
-        let rest: Vec<_> = (0..SILENT).map(|_| take(&places, from(0)).unwrap()).collect();
+        let rest: Vec<_> = (1..AT_ONCE).map(|_| take(&places, from(0)).unwrap()).collect();
         assert!(!places.has(&slow) && places.has(&quick) && rest.iter().all(|place| places.has(place)));
         // What comes of it later changes nothing.
         slow.heard();
         slow.answered();
         drop(slow);
-        assert_eq!(places.taken(from(0)), 1 + SILENT);
+        assert_eq!(places.taken(from(0)), AT_ONCE);
     }
 
     #[test]

@@ -25,12 +25,12 @@ pub struct Options {
     /// Whether the encoder follows what viewers can take: "none" if not given, or "slowest", which is
     /// the slowest viewer that can take 150 kbit/s or more.
     pub adapt: Adapt,
-    /// What viewers must show: at least 16 letters, digits and `-._~+/` (RFC 6750). If it is not given,
-    /// loopback needs none, unless `origins` names all sites, or one of another machine over plain HTTP.
-    /// Everywhere else a new one is made at each start, and printed with the link.
+    /// What viewers must show: at least 16 letters, digits and `-._~+/` (RFC 6750). If it is not given:
+    /// on loopback no token is needed, unless `origins` is "*" or names a plain-HTTP site of another machine;
+    /// otherwise Millstream generates one at each start. The printed link contains it.
     pub token: Option<Token>,
-    /// Whether everybody who reaches the port may watch without a token: other machines where it is bound
-    /// beyond loopback, and every web site that a person on this machine visits where `origins` is "*".
+    /// Whether no token is needed to watch. Then, beyond loopback, every machine that reaches the port may
+    /// watch; if `origins` is "*", so may every web site that a person on this machine visits.
     pub open_to_all: bool,
     /// Other web sites whose players may watch, such as `["https://player.example"]`, or "*" for all.
     /// None if not given: then the page itself may, and players that are no web pages.

@@ -108,6 +108,14 @@ fn choose(section: &Section, codecs: &[Codec], tracks: &[usize], types: &[u8]) -
     if wanted().all(|(track, _)| tracks.contains(&track)) {
         return Err("is one more of its kind than there are tracks".to_owned());
     }
+    let like_rtcp =
+        wanted().find(|&(track, codec)| !tracks.contains(&track) && !section.payload_types(codec).is_empty());
+    if let Some((_, codec)) = like_rtcp {
+        let name = codec.encoding;
+        return Err(format!(
+            "has {name} only under payload types from 64 to 95, which look like RTCP (RFC 5761, section 4); use another"
+        ));
+    }
     let missing: Vec<_> = wanted().map(|(_, codec)| codec.encoding).collect();
     let there: Vec<_> = section.encodings().take(8).map(|(_, encoding)| shortened(encoding)).collect();
     let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };

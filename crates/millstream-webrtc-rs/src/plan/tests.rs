@@ -358,7 +358,7 @@ fn a_section_that_cannot_be_used_costs_no_other() {
         (
             "UDP/TLS/RTP/SAVPF 111 0",
             "UDP/TLS/RTP/SAVPF 72\r\na=rtpmap:72 opus/48000/2",
-            "has no opus; it has opus/48000/2",
+            "has opus only under payload types from 64 to 95, which look like RTCP (RFC 5761, section 4); use another",
         ),
     ] {
         let text = offer().replacen(from, to, 1);
