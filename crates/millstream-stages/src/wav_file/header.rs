@@ -87,7 +87,8 @@ impl Lengths {
     /// whoever wrote the file did not know.
     fn of_data(&self, len: u32, input: &Input) -> Option<u64> {
         match (len, self.wide) {
-            (u32::MAX, Some(wide)) => Some(wide).filter(|wide| !matches!(*wide, 0 | u64::MAX)),
+            // No file is longer than the largest number with a sign.
+            (u32::MAX, Some(wide)) => Some(wide).filter(|wide| (1..=i64::MAX as u64).contains(wide)),
             (0, _) => self.is_honest(input).then_some(0),
             (len, _) => (!PLACEHOLDERS.contains(&len)).then_some(len.into()),
         }

@@ -90,7 +90,8 @@ impl Blocks {
         let mut filled = 0;
         while filled < self.bytes.len() {
             let left = self.left_in_data();
-            let wanted = left.map_or(usize::MAX, |left| left as usize).min(self.bytes.len() - filled);
+            let wanted =
+                left.map_or(usize::MAX, |left| left.try_into().unwrap_or(usize::MAX)).min(self.bytes.len() - filled);
             let read = self.input.read(&mut self.bytes[filled..filled + wanted])?;
             filled += read;
             if read < wanted {
@@ -113,7 +114,7 @@ impl Blocks {
 
     /// Bytes of samples that are still to come, where the header says how many there are.
     fn left_in_data(&self) -> Option<u64> {
-        self.header.len.map(|len| (self.header.start + len).saturating_sub(self.input.offset()))
+        self.header.len.map(|len| self.header.start.saturating_add(len).saturating_sub(self.input.offset()))
     }
 
     /// Whether the file, read to its end, holds not even one sample.
@@ -295,7 +296,9 @@ mod tests {
     fn rf64_and_bw64_are_read_with_their_lengths_of_64_bits() {
         let data: Vec<u8> = (0..1000u16).flat_map(u16::to_le_bytes).collect();
         for name in [b"RF64", b"BW64"] {
-            for (wide, samples) in [(2000_u64, 1000), (1500, 750), (0, 1000), (u64::MAX, 1000)] {
+            for (wide, samples) in
+                [(2000_u64, 1000), (1500, 750), (0, 1000), (u64::MAX, 1000), (u64::MAX - 1, 1000), (1 << 63, 1000)]
+            {
                 let mut file = wav(1, 16, 48_000, 1, u32::MAX, &data);
                 file[..4].copy_from_slice(name);
                 file[4..8].fill(0xFF);
@@ -308,6 +311,16 @@ mod tests {
                 assert!(numbers(&blocks).into_iter().eq(0..samples), "{wide}");
             }
         }
+    }
+
+    #[test]
+    fn a_length_that_no_file_has_is_cut_off_in_words() {
+        let mut file = wav(1, 16, 48_000, 1, u32::MAX, &[0; 2000]);
+        file[..4].copy_from_slice(b"RF64");
+        file.splice(12..12, [&b"ds64\x10\0\0\0"[..], &[0; 8], &i64::MAX.to_le_bytes()].concat());
+        let (blocks, end) = play(&file);
+        assert_eq!(numbers(&blocks).len(), 1000);
+        assert!(end.unwrap_err().to_string().contains("the sound is cut off after 2000 of"));
     }
 
     #[test]
