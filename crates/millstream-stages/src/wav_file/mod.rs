@@ -266,6 +266,18 @@ mod tests {
     }
 
     #[test]
+    fn a_placeholder_rounded_down_to_whole_samples_lasts_to_the_end() {
+        // As `sox -t wav -` writes it.
+        for (bits, channels) in [(24, 1), (16, 3), (24, 4), (16, 5), (16, 6), (24, 7)] {
+            let frame = u32::from(bits / 8 * channels);
+            let data = vec![0; 1000 * frame as usize];
+            let (blocks, end) = play(&wav(1, bits, 48_000, channels, 0x7FFF_F000 / frame * frame, &data));
+            end.unwrap();
+            assert_eq!(numbers(&blocks).len(), 1000 * usize::from(channels), "blocks of {frame} bytes");
+        }
+    }
+
+    #[test]
     fn an_empty_data_chunk_is_believed_where_the_length_of_the_whole_tells() {
         let noise = b"LIST\x04\0\0\0INFO";
         let sized = |data: &[u8], riff: usize| {
