@@ -170,3 +170,41 @@ fn sound_that_does_not_fit_is_made_to_fit_and_told_of() {
         assert!((192_000..=192_000 + 2 * 1920).contains(&mixed), "{rate} Hz, {channels} channels: {mixed}");
     }
 }
+
+const MIX: &str = "[stage.in]\ntype = \"wav-file\"\npath = \"-\"\n\n\
+                   [stage.mixed]\ntype = \"mix\"\ninput = [{ from = \"in\", policy = \"block\" }]\n\n\
+                   [stage.all]\ntype = \"wav-writer\"\npath = \"out.wav\"\n\
+                   input = { from = \"mixed\", policy = \"block\" }\n";
+
+#[test]
+fn sound_out_of_a_pipe_is_made_to_fit_whatever_it_is() {
+    let folder = Folder::new("fit-pipe");
+    for (rate, channels) in [(44_100, 2), (8_000, 1), (48_000, 6)] {
+        let mut command = folder.millstream("run", MIX);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        child.stdin.take().expect("piped").write_all(&wav(rate, channels)).expect("it reads");
+        let (code, words) = ended(&child.wait_with_output().expect("it ends with its input"));
+        assert_eq!(code, Some(0), "{rate} Hz, {channels} channels: {words}");
+        assert!(words.contains("the sound of `in` is not known before it comes, and `mixed` gets 48000 Hz"), "{words}");
+        let mixed = folder.read("out.wav").len() - 44;
+        assert!((192_000..=192_000 + 2 * 1920).contains(&mixed), "{rate} Hz, {channels} channels: {mixed}");
+    }
+}
+
+#[test]
+fn sound_that_nothing_makes_fit_and_a_folder_are_refused_by_check() {
+    let folder = Folder::new("misfit");
+    folder.write("in.wav", &wav(500, 1));
+    let opus = "[stage.in]\ntype = \"wav-file\"\npath = \"in.wav\"\n\n\
+                [stage.opus]\ntype = \"opus-encoder\"\ninput = \"in\"\n\n\
+                [stage.out]\ntype = \"null\"\ninput = \"opus\"\n";
+    for (pipeline, words) in [
+        (opus.to_owned(), "`in` gives sound of 500 Hz, and `opus` needs 48000 Hz"),
+        (copy("..", "out.wav"), "`..` is a folder"),
+    ] {
+        for verb in ["check", "run"] {
+            let (code, said) = ended(&folder.millstream(verb, &pipeline).output().expect("it starts"));
+            assert!(code == Some(78) && said.contains(words), "{code:?} {said}");
+        }
+    }
+}
