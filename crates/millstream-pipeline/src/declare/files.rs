@@ -1,5 +1,5 @@
-//! Files that two stages use and only one can: an input that would be overwritten, two writers of one
-//! file, two readers of one pipe. Asked before anything is opened, of every pair of stages.
+//! Files that cannot be used: folders, and what two stages use and only one can: an input that would be overwritten,
+//! two writers of one file, two readers of one pipe. Asked before anything is opened, of every pair of stages.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ struct Use<'s> {
     identity: Identity,
 }
 
-/// Reports every stage that uses a file that one before it uses, where that cannot be. `file` is the
+/// Reports every stage that names a folder, or uses a file that one before it uses where that cannot be. `file` is the
 /// pipeline's own.
 pub(super) fn check(file: &str, stages: &[Checked<'_>], report: &mut Report) {
     let own = Identity::of_path(Path::new(file));
@@ -26,6 +26,10 @@ pub(super) fn check(file: &str, stages: &[Checked<'_>], report: &mut Report) {
     for stage in stages {
         for (file, place) in &stage.files {
             let identity = Identity::of(file);
+            if identity == Identity::Folder {
+                let fault = Fault::at(*place, format!("`{}` is a folder", file.path.display()));
+                report.push(fault.help("name a file in it"));
+            }
             let used = Use { stage: &stage.name, path: &file.path, place: *place, access: file.access, identity };
             if used.access == Access::Write && matches!(used.identity, Identity::File(_)) && used.identity == own {
                 report.push(Fault::at(used.place, format!("`{}` would overwrite this pipeline file", used.stage)));
@@ -44,7 +48,7 @@ fn collide(one: &Use<'_>, other: &Use<'_>) -> bool {
         && match one.identity {
             Identity::File(_) | Identity::New(..) => !read_only,
             Identity::Pipe(_) => true,
-            Identity::Device | Identity::Nowhere => false,
+            Identity::Device | Identity::Folder | Identity::Nowhere => false,
         }
 }
 

@@ -129,6 +129,14 @@ fn the_pipeline_file_itself_is_not_overwritten() {
 }
 
 #[test]
+fn a_folder_is_refused_wherever_a_file_is_named() {
+    let folder = Folder::new();
+    let words = |at: &str| format!("{at} `{}` is a folder", folder.0.join("sub").display());
+    assert_eq!(folder.faults("sub", "note.txt", "out.y4m"), [words("3:8")]);
+    assert_eq!(folder.faults("sub", "note.txt", "sub"), [words("3:8"), words("13:8")]);
+}
+
+#[test]
 #[cfg(unix)]
 fn both_places_are_shown() {
     let folder = Folder::new();
