@@ -100,6 +100,14 @@ fn standard_input_plays_and_standard_output_gets_nothing_else() {
         assert!(output.stdout.len() == sound.len() && output.stdout[44..] == sound[44..], "{words}");
         assert_eq!(&output.stdout[40..44], [0xFF; 4]);
     }
+    // And where a shell has put a file in its place.
+    folder.write("in.wav", &sound);
+    for from in ["-", "/dev/stdin"] {
+        let file = std::fs::File::open(folder.0.join("in.wav")).expect("it was written");
+        let output = folder.millstream("run", &copy(from, "out.wav")).stdin(file).output().expect("it starts");
+        assert_eq!(ended(&output).0, Some(0), "{from}: {}", ended(&output).1);
+        assert!(folder.read("out.wav") == sound, "{from}");
+    }
     let output = folder.millstream("run", &copy("-", "-")).arg("--statistics").output().expect("it starts");
     let (code, words) = ended(&output);
     assert!(code == Some(78) && words.contains("both write to standard output"), "{words}");

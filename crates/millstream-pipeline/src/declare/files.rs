@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use millstream_core::known::Access;
+use millstream_core::known::{Access, is_standard_input};
 
 use super::check::Checked;
 use super::identity::Identity;
@@ -16,6 +16,13 @@ struct Use<'s> {
     place: Place,
     access: Access,
     identity: Identity,
+}
+
+impl Use<'_> {
+    /// Whether it reads standard input, which has one place to read on from, whatever it is.
+    fn is_standard_input(&self) -> bool {
+        self.access == Access::Read && is_standard_input(self.path)
+    }
 }
 
 /// Reports every stage that names a folder, or uses a file that one before it uses where that cannot be. `file` is the
@@ -43,6 +50,9 @@ pub(super) fn check(file: &str, stages: &[Checked<'_>], report: &mut Report) {
 }
 
 fn collide(one: &Use<'_>, other: &Use<'_>) -> bool {
+    if one.is_standard_input() && other.is_standard_input() {
+        return true;
+    }
     let read_only = (one.access, other.access) == (Access::Read, Access::Read);
     one.identity == other.identity
         && match one.identity {
@@ -56,7 +66,11 @@ fn collide(one: &Use<'_>, other: &Use<'_>) -> bool {
 fn fault(first: &Use<'_>, second: &Use<'_>) -> Fault {
     let (at, other) =
         if second.access == Access::Read && first.access == Access::Write { (first, second) } else { (second, first) };
-    let what = if matches!(at.identity, Identity::Pipe(_)) { "pipe" } else { "file" };
+    let what = match at.identity {
+        _ if at.is_standard_input() && other.is_standard_input() => "standard input",
+        Identity::Pipe(_) => "pipe",
+        _ => "file",
+    };
     let verb = |access| if access == Access::Read { "reads" } else { "writes" };
     let both = if at.access == other.access { " too" } else { "" };
     let message =
@@ -68,5 +82,6 @@ fn fault(first: &Use<'_>, second: &Use<'_>) -> Fault {
     } else {
         fault.help(format!("`{}` and `{}` are the same {what}", other.path.display(), at.path.display()))
     };
-    fault.help(format!("let `{}` use a {what} of its own", at.stage))
+    let own = if what == "pipe" { "pipe" } else { "file" };
+    fault.help(format!("let `{}` use a {own} of its own", at.stage))
 }

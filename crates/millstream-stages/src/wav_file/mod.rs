@@ -4,7 +4,7 @@ mod header;
 mod sample;
 
 use millstream_core::error::Kind;
-use millstream_core::known::{Known, SoundGiven};
+use millstream_core::known::{Known, SoundGiven, is_standard_input};
 use millstream_core::{
     AudioFrame, Cx, Descriptor, Error, Format, Next, Pool, Result, Source, Timestamp, Worker, samples_to_time,
 };
@@ -147,7 +147,9 @@ pub fn descriptor() -> Descriptor {
 /// Which sound it gives: what the header says, if there is a file whose header can be read at once.
 fn known(options: &Options) -> Known {
     let known = options.known();
-    let is_file = std::fs::metadata(&options.path).is_ok_and(|metadata| metadata.is_file());
+    // Of standard input, what was read once is gone, also where it is a file.
+    let is_file =
+        !is_standard_input(&options.path) && std::fs::metadata(&options.path).is_ok_and(|metadata| metadata.is_file());
     let header = || header::parse(&mut Input::open(&options.path).ok()?).ok();
     match is_file.then(header).flatten() {
         Some(Header { rate, channels, .. }) => known.gives(SoundGiven::always(rate, channels)),
