@@ -239,7 +239,7 @@ impl Output {
         if self.file.is_none()
             && let Ok(Some(file)) = open(&self.path)
         {
-            self.file = Some(Pipe { run: self.run.clone(), ..Pipe::new(file) });
+            self.file.insert(Pipe::new(file)).run.clone_from(&self.run);
         }
         self.file.is_some()
     }
