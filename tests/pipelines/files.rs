@@ -100,6 +100,14 @@ fn standard_input_plays_and_standard_output_gets_nothing_else() {
         assert!(output.stdout.len() == sound.len() && output.stdout[44..] == sound[44..], "{words}");
         assert_eq!(&output.stdout[40..44], [0xFF; 4]);
     }
+    // And where a shell has put a file in its place.
+    folder.write("in.wav", &sound);
+    for from in ["-", "/dev/stdin"] {
+        let file = std::fs::File::open(folder.0.join("in.wav")).expect("it was written");
+        let output = folder.millstream("run", &copy(from, "out.wav")).stdin(file).output().expect("it starts");
+        assert_eq!(ended(&output).0, Some(0), "{from}: {}", ended(&output).1);
+        assert!(folder.read("out.wav") == sound, "{from}");
+    }
     let output = folder.millstream("run", &copy("-", "-")).arg("--statistics").output().expect("it starts");
     let (code, words) = ended(&output);
     assert!(code == Some(78) && words.contains("both write to standard output"), "{words}");
@@ -168,5 +176,43 @@ fn sound_that_does_not_fit_is_made_to_fit_and_told_of() {
         // 48 kHz, 16 bits, two channels: a second, in whole blocks of 10 ms.
         let mixed = folder.read("out.wav").len() - 44;
         assert!((192_000..=192_000 + 2 * 1920).contains(&mixed), "{rate} Hz, {channels} channels: {mixed}");
+    }
+}
+
+const MIX: &str = "[stage.in]\ntype = \"wav-file\"\npath = \"-\"\n\n\
+                   [stage.mixed]\ntype = \"mix\"\ninput = [{ from = \"in\", policy = \"block\" }]\n\n\
+                   [stage.all]\ntype = \"wav-writer\"\npath = \"out.wav\"\n\
+                   input = { from = \"mixed\", policy = \"block\" }\n";
+
+#[test]
+fn sound_out_of_a_pipe_is_made_to_fit_whatever_it_is() {
+    let folder = Folder::new("fit-pipe");
+    for (rate, channels) in [(44_100, 2), (8_000, 1), (48_000, 6)] {
+        let mut command = folder.millstream("run", MIX);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        child.stdin.take().expect("piped").write_all(&wav(rate, channels)).expect("it reads");
+        let (code, words) = ended(&child.wait_with_output().expect("it ends with its input"));
+        assert_eq!(code, Some(0), "{rate} Hz, {channels} channels: {words}");
+        assert!(words.contains("the sound of `in` is not known before it comes, and `mixed` gets 48000 Hz"), "{words}");
+        let mixed = folder.read("out.wav").len() - 44;
+        assert!((192_000..=192_000 + 2 * 1920).contains(&mixed), "{rate} Hz, {channels} channels: {mixed}");
+    }
+}
+
+#[test]
+fn sound_that_nothing_makes_fit_and_a_folder_are_refused_by_check() {
+    let folder = Folder::new("misfit");
+    folder.write("in.wav", &wav(500, 1));
+    let opus = "[stage.in]\ntype = \"wav-file\"\npath = \"in.wav\"\n\n\
+                [stage.opus]\ntype = \"opus-encoder\"\ninput = \"in\"\n\n\
+                [stage.out]\ntype = \"null\"\ninput = \"opus\"\n";
+    for (pipeline, words) in [
+        (opus.to_owned(), "`in` gives sound of 500 Hz, and `opus` needs 48000 Hz"),
+        (copy("..", "out.wav"), "`..` is a folder"),
+    ] {
+        for verb in ["check", "run"] {
+            let (code, said) = ended(&folder.millstream(verb, &pipeline).output().expect("it starts"));
+            assert!(code == Some(78) && said.contains(words), "{code:?} {said}");
+        }
     }
 }

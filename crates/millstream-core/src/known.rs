@@ -144,6 +144,12 @@ impl SoundTaken {
         });
         Sound { rate, channels: sound.channels.map(|channels| channels.min(self.channels)) }
     }
+
+    /// What `sound` would best be here where it must be sure to fit: what is not known of it is given.
+    pub fn surely(&self, sound: Sound) -> Sound {
+        let Sound { rate, channels } = self.nearest(sound);
+        Sound { rate: rate.or(self.rates.first().copied()), channels: channels.or(Some(self.channels)) }
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +163,10 @@ mod tests {
         assert!(taken.takes(sound(Some(16_000), Some(1))) && taken.takes(Sound::default()));
         assert_eq!(taken.nearest(sound(Some(44_100), Some(6))), sound(Some(48_000), Some(2)));
         assert_eq!(taken.nearest(sound(None, Some(3))), sound(None, Some(2)));
+        assert_eq!(taken.surely(sound(None, Some(1))), sound(Some(48_000), Some(1)));
+        assert_eq!(taken.surely(sound(Some(16_000), None)), sound(Some(16_000), Some(2)));
         let any = SoundTaken { rates: &[], channels: 8 };
+        assert_eq!(any.surely(Sound::default()), sound(None, Some(8)));
         assert!(any.takes(sound(Some(7), Some(8))) && !any.takes(sound(Some(7), Some(9))));
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream_core::device::{Choice, Device, Kind};
+use millstream_core::known::{Known, SoundGiven};
 use millstream_core::units::{Decibels, Span};
 use millstream_core::{
     AudioFrame, Clock, Control, Cx, Descriptor, Error, Format, Next, Result, Source, Timestamp, Worker,
@@ -12,12 +13,12 @@ use millstream_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::blocks;
 use crate::capture::{self, Capture};
 use crate::keep::{self, Kept, News, Stream};
 use crate::list;
 use crate::stream;
 use crate::volume::{Ramp, Volume};
+use crate::{RATE, blocks};
 
 /// How often is looked whether a block is there. The callback wakes nobody: that may wait for a lock.
 const POLL: Duration = Duration::from_millis(4);
@@ -161,7 +162,8 @@ impl Source<AudioFrame> for Microphone {
 
 /// Describes `microphone`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("microphone", "Gives what a microphone records", Format::Audio).blocking().build(
+    Descriptor::source("microphone", "Gives what a microphone records", Format::Audio).blocking().knowing(
+        |options: &Options| Known::default().gives(SoundGiven::always(RATE, options.channels)),
         |options: Options, joined| {
             let clock = joined.clock().clone();
             Ok(Worker::source(Microphone::open(joined.name(), options, &clock)?))

@@ -61,6 +61,9 @@ impl Input {
         };
         let mut file = open(path).map_err(refused)?;
         let metadata = file.metadata().map_err(refused)?;
+        if metadata.is_dir() {
+            return Err(Error::config(format!("{} is a folder; name a file in it", path.display())));
+        }
         let claim = Claim::new(path, &metadata, Access::Read)?;
         let base = if metadata.is_file() { file.stream_position().map_err(refused)? } else { 0 };
         let pipe = Pipe::new(file);
@@ -231,8 +234,16 @@ pub(crate) fn as_config(error: Error) -> Error {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::path::PathBuf;
+    use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn a_folder_is_no_pipe() {
+        let folder = std::env::temp_dir();
+        let error = Input::open(&folder).unwrap_err();
+        let words = format!("{} is a folder; name a file in it", folder.display());
+        assert_eq!((error.kind(), error.to_string()), (Kind::Config, words));
+    }
 
     /// A file for one test, gone with it.
     pub(crate) struct Scratch(pub(crate) PathBuf);

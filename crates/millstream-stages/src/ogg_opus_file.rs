@@ -128,7 +128,7 @@ impl Content for Sound {
         let data = self.ring.copy(packet);
         self.given += 1;
         self.samples += u64::from(samples);
-        self.position = self.position.map(|position| position + u64::from(samples));
+        self.position = self.position.and_then(|position| position.checked_add(samples.into()));
         let duration = samples_to_time(samples.into(), opus::RATE);
         let (role, layer) = (Role::Start, Layer::default());
         Ok(Next::Item(EncodedFrame { time, duration, codec: OPUS, role, layer, size: None, data }))
@@ -526,6 +526,14 @@ pub(crate) mod tests {
             wild.continued = noise[2] & 1 == 1;
             wild.granule = u64::from(noise[3]) << 56;
             let _ = play(&pages(&start().into_iter().chain([wild]).collect::<Vec<_>>()), true, 20);
+            // Several that count to the largest number, and one that counts past it.
+            let near = (0..4).map(|number: u8| {
+                let sound = [0, 1, 2].map(|n| packet(3 * number + n));
+                let granule = u64::MAX - u64::from(noise[usize::from(4 + number)]) * 20;
+                Page { granule, ..page(2 + u32::from(number), &sound.each_ref().map(|packet| &packet[..])) }
+            });
+            let bytes = pages(&start().into_iter().chain(near).collect::<Vec<_>>());
+            assert_eq!(play(&bytes, true, 20).0.len(), 20);
             let mut file = clip(9);
             let place = seed as usize * 7 % file.len();
             file.splice(place..(place + 5).min(file.len()), noise[..5].iter().copied());

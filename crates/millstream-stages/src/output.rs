@@ -18,7 +18,8 @@ const WRITE_BEHIND: usize = 128 * 1024;
 /// A file that was there keeps its content until something is written or [`flush`](Output::flush)ed:
 /// a pipeline that cannot be built destroys nothing. One that cannot be written on, because its disk is
 /// full, is cut back to the whole items in it: what it holds stays readable. A pipe with a name is opened once
-/// somebody reads it, and is waited for when something is to be written.
+/// somebody reads it, and is waited for when something is to be written; where the pipeline is stopped before anybody
+/// does, nothing is.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
@@ -38,6 +39,8 @@ pub(crate) struct Output {
     /// Whether something that was written had to be taken back.
     cut: bool,
     begun: bool,
+    /// Whether the pipeline was stopped before anybody read it.
+    unread: bool,
     /// Whether it is a file on a disk, and not a pipe or a device: only there can one go back.
     regular: bool,
 }
@@ -74,6 +77,7 @@ impl Output {
             kept: 0,
             cut: false,
             begun: false,
+            unread: false,
             regular: false,
         };
         let Some(file) = open(path).map_err(refused)? else { return Ok(output) };
@@ -121,7 +125,9 @@ impl Output {
 
     /// Writes `bytes` behind what was written before.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.begin()?;
+        if !self.begin()? {
+            return Ok(());
+        }
         if self.buffer.len() + bytes.len() > WRITE_BEHIND {
             self.hand_over()?;
         }
@@ -158,7 +164,9 @@ impl Output {
 
     /// Hands everything to the operating system: it survives us. What was written is whole.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.begin()?;
+        if !self.begin()? {
+            return Ok(());
+        }
         self.end_item();
         self.hand_over()
     }
@@ -214,14 +222,16 @@ impl Output {
         Error::fatal(format!("{}: {what} (at byte {})", self.path.display(), self.offset))
     }
 
-    /// Waits until somebody reads; a file is emptied.
-    fn begin(&mut self) -> Result<()> {
-        if self.begun {
-            return Ok(());
+    /// Waits until somebody reads; a file is emptied. False if nobody did before the pipeline was stopped.
+    fn begin(&mut self) -> Result<bool> {
+        if self.begun || self.unread {
+            return Ok(self.begun);
         }
         while !self.reopen() {
             if self.run.as_ref().is_some_and(Run::is_stopping) {
-                return Err(self.fatal("nobody has read it"));
+                tracing::info!("{}: nobody has read it", self.path.display());
+                self.unread = true;
+                return Ok(false);
             }
             wait();
         }
@@ -231,7 +241,7 @@ impl Output {
             let emptied = file.set_len(0);
             emptied.map_err(|error| self.fatal("cannot replace what it held").caused_by(error))?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Opens a pipe if somebody reads it now; whether it is open.
@@ -239,7 +249,7 @@ impl Output {
         if self.file.is_none()
             && let Ok(Some(file)) = open(&self.path)
         {
-            self.file = Some(Pipe { run: self.run.clone(), ..Pipe::new(file) });
+            self.file.insert(Pipe::new(file)).run.clone_from(&self.run);
         }
         self.file.is_some()
     }

@@ -12,7 +12,7 @@ use millstream_core::Run;
 /// How often somebody who waits looks whether the end has come.
 #[cfg(unix)]
 const LOOK: rustix::time::Timespec = rustix::time::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-/// How many looks after the end a reader of ours may take to make room: half a second.
+/// How many looks after the end a reader of ours may take to make room, all in all: half a second.
 const LAST_LOOKS: u32 = 25;
 /// What a pipe takes at once without waiting when it says that it has room (`PIPE_BUF`, pipe(7)).
 const ROOM: usize = 4096;
@@ -25,6 +25,8 @@ pub(crate) struct Pipe {
     pub(crate) regular: bool,
     /// Whose end is looked out for.
     pub(crate) run: Option<Run>,
+    /// Looks for room since the end.
+    looks: u32,
 }
 
 /// What one waits for.
@@ -37,7 +39,7 @@ enum For {
 impl Pipe {
     pub(crate) fn new(file: File) -> Pipe {
         let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        Pipe { file, regular, run: None }
+        Pipe { file, regular, run: None, looks: 0 }
     }
 
     fn stopping(&self) -> bool {
@@ -93,11 +95,10 @@ impl Write for Pipe {
         if self.regular {
             return self.file.write(bytes);
         }
-        let mut looks = 0;
         loop {
             while !self.look(For::Room, true)? {
-                looks += u32::from(self.stopping());
-                if looks > LAST_LOOKS {
+                self.looks += u32::from(self.stopping());
+                if self.looks > LAST_LOOKS {
                     return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads on"));
                 }
             }
@@ -189,11 +190,73 @@ pub(crate) mod tests {
             });
             assert!(told.recv_timeout(Duration::from_millis(120)).is_err(), "it waits");
             run.stop();
-            let error = told.recv_timeout(Duration::from_secs(2)).expect("it ends").unwrap_err().to_string();
-            let words = if reads { "cannot write on (at byte 0): nobody reads on" } else { "nobody has read it" };
-            assert!(error.contains(words), "{error}");
+            let end = told.recv_timeout(Duration::from_secs(2)).expect("it ends");
+            match reads {
+                true => {
+                    let error = end.unwrap_err().to_string();
+                    assert!(error.contains("cannot write on (at byte 0): nobody reads on"), "{error}");
+                }
+                // Nothing that anybody waits for was lost.
+                false => end.unwrap(),
+            }
             drop(reader);
         }
+    }
+
+    #[test]
+    fn who_comes_to_read_after_the_end_gets_no_half() {
+        let file = pipe();
+        let mut output = Output::create(&file.0).unwrap();
+        let run = Run::default();
+        output.heed(&cx(&run));
+        run.stop();
+        output.write(b"the head").unwrap();
+        let reader = std::thread::spawn({
+            let path = file.0.clone();
+            move || {
+                let mut all = Vec::new();
+                std::fs::File::open(path).unwrap().read_to_end(&mut all).unwrap();
+                all
+            }
+        });
+        while !output.is_ready() {
+            super::wait_a_look();
+        }
+        output.write(b"the rest").unwrap();
+        output.flush().unwrap();
+        assert_eq!(output.offset(), 0);
+        drop(output);
+        assert_eq!(reader.join().unwrap(), b"");
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_is_not_waited_for_anew_with_each_write() {
+        let file = pipe();
+        let mut output = Output::create(&file.0).unwrap();
+        let run = Run::default();
+        output.heed(&cx(&run));
+        let reader = std::thread::spawn({
+            let path = file.0.clone();
+            move || {
+                let (mut reader, mut all) = (std::fs::File::open(path).unwrap(), 0);
+                // Room for one write every 100 ms.
+                while let Ok(read @ 1..) = reader.read(&mut [0; 4096]) {
+                    all += read;
+                    (0..5).for_each(|_| super::wait_a_look());
+                }
+                all
+            }
+        });
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = tell.send(output.write(&[0; 1 << 20]));
+        });
+        assert!(told.recv_timeout(Duration::from_millis(120)).is_err(), "it waits");
+        run.stop();
+        // All of it would take 19 seconds more.
+        let error = told.recv_timeout(Duration::from_secs(5)).expect("it ends").unwrap_err().to_string();
+        assert!(error.contains("nobody reads on"), "{error}");
+        drop(reader);
     }
 
     #[test]

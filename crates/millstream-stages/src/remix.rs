@@ -130,7 +130,8 @@ pub fn descriptor() -> Descriptor {
 }
 
 fn adapt(from: Sound, to: Sound) -> Option<(Table, Sound)> {
-    let channels = to.channels.filter(|channels| from.channels != to.channels && (1..=2).contains(channels))?;
+    let taken = from.channels.is_none_or(|channels| (1..=MAX_CHANNELS).contains(&usize::from(channels)));
+    let channels = to.channels.filter(|given| taken && from.channels != to.channels && (1..=2).contains(given))?;
     let table = BTreeMap::from([("channels".to_owned(), Value::Integer(channels.into()))]);
     Some((table, Sound { channels: Some(channels), ..from }))
 }
@@ -191,6 +192,15 @@ mod tests {
                 assert!(loudest.into_iter().all(|sum| sum < 1.000_001), "{from} {to}");
             }
         }
+    }
+
+    #[test]
+    fn it_offers_itself_only_for_what_it_takes() {
+        let sound = |channels| Sound { rate: None, channels };
+        for (from, offers) in [(None, true), (Some(1), true), (Some(8), true), (Some(9), false), (Some(2), false)] {
+            assert_eq!(adapt(sound(from), sound(Some(2))).is_some(), offers, "{from:?}");
+        }
+        assert!(adapt(sound(Some(9)), sound(Some(8))).is_none());
     }
 
     #[test]

@@ -249,7 +249,8 @@ pub fn descriptor() -> Descriptor {
 }
 
 fn adapt(from: Sound, to: Sound) -> Option<(Table, Sound)> {
-    let rate = to.rate.filter(|_| from.rate != to.rate)?;
+    let taken = from.rate.is_none_or(|rate| RATES.contains(&rate));
+    let rate = to.rate.filter(|_| taken && from.rate != to.rate)?;
     Some((BTreeMap::from([("rate".to_owned(), Value::Integer(rate.into()))]), Sound { rate: Some(rate), ..from }))
 }
 
@@ -427,6 +428,18 @@ mod tests {
             end = block.time + block.duration();
         }
         assert!(Timestamp::from_millis(8500).since(end) <= Duration::from_nanos(1), "{end}");
+    }
+
+    #[test]
+    fn it_offers_itself_only_for_what_it_takes() {
+        let sound = |rate| Sound { rate, channels: Some(2) };
+        let to = sound(Some(48_000));
+        for from in [None, Some(1000), Some(44_100), Some(768_000)] {
+            assert_eq!(adapt(sound(from), to).unwrap().1, to, "{from:?}");
+        }
+        for from in [Some(500), Some(999), Some(768_001), Some(48_000)] {
+            assert!(adapt(sound(from), to).is_none(), "{from:?}");
+        }
     }
 
     #[test]

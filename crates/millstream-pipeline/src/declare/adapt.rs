@@ -1,4 +1,4 @@
-//! Sound that is known not to fit where it goes: stages that make it fit are put in between, and told of.
+//! Sound that does not fit where it goes, or may not: stages that make it fit are put in between, and told of.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ use super::report::{Fault, Place, Report};
 /// As many are put in one after the other at most: one for the channels and one for the rate are enough.
 const MOST: usize = 4;
 
-/// Puts stages between where what is known to flow, found in `order`, does not fit; one for all that take the same
-/// sound. What nothing makes fit stays as it is: the stage says so when it gets it.
+/// Puts stages between where what flows, found in `order`, does not fit or is not known before; one for all that
+/// take the same sound. What is known and nothing makes fit is reported.
 pub(super) fn adapt<'r>(
     stages: &mut Vec<Checked<'r>>,
     joins: &mut Joins,
@@ -32,7 +32,7 @@ pub(super) fn adapt<'r>(
         let Join { consumer, input, producer, output, place, .. } = joins.all[at];
         let taken = stages[consumer].descriptor.and_then(|descriptor| descriptor.inputs()[input].sound);
         let (Some(taken), from) = (taken, sounds[producer]) else { continue };
-        let to = taken.nearest(from);
+        let to = taken.surely(from);
         let (mut sound, mut names, mut source) = (from, Vec::new(), (producer, output));
         for _ in 0..MOST {
             let Some((descriptor, table, given)) = helper(sound, to, registry) else { break };
@@ -53,6 +53,9 @@ pub(super) fn adapt<'r>(
             });
             (sound, source) = (given, (index, 0));
             names.push(index);
+        }
+        if !taken.takes(sound) {
+            report.push(misfit(from, &stages[producer].name, &stages[consumer].name, to, place));
         }
         if names.is_empty() {
             continue;
@@ -108,18 +111,31 @@ fn free_name(of: &str, by: &str, stages: &[Checked<'_>]) -> String {
 }
 
 fn note(from: Sound, producer: &str, consumer: &str, to: Sound, place: Place) -> Fault {
-    let mut parts = Vec::new();
-    if from.rate != to.rate {
-        parts.push((from.rate.map(|rate| format!("{rate} Hz")), to.rate.map(|rate| format!("{rate} Hz"))));
-    }
-    if from.channels != to.channels {
-        let words = |channels: Option<u16>| channels.map(|channels| format!("{channels} channels"));
-        parts.push((words(from.channels), words(to.channels)));
-    }
-    let (has, takes): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    let list = |parts: Vec<Option<String>>| parts.into_iter().flatten().collect::<Vec<_>>().join(" in ");
-    let message = format!("`{producer}` gives sound of {}, and `{consumer}` gets {}", list(has), list(takes));
-    Fault::at(place, message)
+    let (has, gets) = differences(from, to);
+    let unknown = (from.rate.is_none() && to.rate.is_some()) || (from.channels.is_none() && to.channels.is_some());
+    let has = match unknown {
+        true => format!("the sound of `{producer}` is not known before it comes"),
+        false => format!("`{producer}` gives sound of {has}"),
+    };
+    Fault::at(place, format!("{has}, and `{consumer}` gets {gets}"))
+}
+
+/// Sound that no stage type brings to what is taken.
+fn misfit(from: Sound, producer: &str, consumer: &str, to: Sound, place: Place) -> Fault {
+    let (has, needs) = differences(from, to);
+    let message = format!("`{producer}` gives sound of {has}, and `{consumer}` needs {needs}");
+    Fault::at(place, message).help(format!("no stage type changes it that far; let `{producer}` give other sound"))
+}
+
+/// In which of its properties `from` is not `to`, in words.
+fn differences(from: Sound, to: Sound) -> (String, String) {
+    let words = |sound: Sound| {
+        let rate = sound.rate.filter(|_| from.rate != to.rate).map(|rate| format!("{rate} Hz"));
+        let channels = sound.channels.filter(|_| from.channels != to.channels);
+        let channels = channels.map(|channels| format!("{channels} channels"));
+        rate.into_iter().chain(channels).collect::<Vec<_>>().join(" in ")
+    };
+    (words(from), words(to))
 }
 
 /// What one would write for it.

@@ -15,6 +15,8 @@ pub(super) enum Identity {
     Pipe(Id),
     /// A device, such as a terminal or `/dev/null`: it does not mind.
     Device,
+    /// A folder, which nobody can use.
+    Folder,
     /// A file that is not there yet: its folder, and its name there.
     New(Id, OsString),
     /// A path that leads nowhere: using it says what is wrong.
@@ -63,6 +65,7 @@ impl Identity {
         let id = id(path, metadata);
         match metadata.file_type() {
             kind if kind.is_file() => Identity::File(id),
+            kind if kind.is_dir() => Identity::Folder,
             kind if is_pipe(kind) => Identity::Pipe(id),
             _ => Identity::Device,
         }

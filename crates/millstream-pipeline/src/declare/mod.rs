@@ -82,6 +82,9 @@ pub fn read(text: &str, file: &str, overrides: &[Override], registry: &Registry)
         return Err(report.finish());
     }
     adapt::adapt(&mut stages, &mut joins, &order, registry, &mut report);
+    if !report.is_clean() {
+        return Err(report.finish());
+    }
     let order = order::order(&stages, &joins.all, &mut report);
     let flows = joins.flows(&stages, &order);
     Ok(plan::assemble(declared.name, stages, joins, &order, &flows, report.notes()))

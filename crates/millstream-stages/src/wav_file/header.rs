@@ -16,7 +16,8 @@ const MAX_RATE: u32 = 768_000;
 /// The most channels that are read: 7.1.
 const MAX_CHANNELS: u16 = 8;
 /// What programs that write into a pipe leave as the length, since they cannot come back to write it: FFmpeg
-/// and mpg123, SoX and espeak, arecord (with and without a limit), and the largest number with a sign.
+/// and mpg123, SoX and espeak, arecord (with and without a limit), and the largest number with a sign. Some, such as
+/// SoX, round it down to whole samples of all channels.
 const PLACEHOLDERS: [u32; 5] = [u32::MAX, 0x7FFF_F000, 0x8000_0000, 0x7FFF_FF00, i32::MAX as u32];
 
 /// What the chunks say.
@@ -60,7 +61,7 @@ pub(super) fn parse(input: &mut Input) -> Result<Header> {
             (b"data", Some((encoding, rate, channels))) => {
                 let mut header = Header { encoding, rate, channels, start, len: None };
                 let frame = header.frame_bytes() as u64;
-                header.len = lengths.of_data(len, input).map(|len| len / frame * frame);
+                header.len = lengths.of_data(len, frame, input).map(|len| len / frame * frame);
                 return Ok(header);
             }
             (b"data", None) => {
@@ -83,13 +84,18 @@ struct Lengths {
 }
 
 impl Lengths {
-    /// How many bytes of samples there are in a chunk that says `len` and starts where `input` is; `None` where
-    /// whoever wrote the file did not know.
-    fn of_data(&self, len: u32, input: &Input) -> Option<u64> {
+    /// How many bytes of samples, `frame` for one of all channels, there are in a chunk that says `len` and starts
+    /// where `input` is; `None` where whoever wrote the file did not know.
+    fn of_data(&self, len: u32, frame: u64, input: &Input) -> Option<u64> {
         match (len, self.wide) {
-            (u32::MAX, Some(wide)) => Some(wide).filter(|wide| !matches!(*wide, 0 | u64::MAX)),
+            // No file is longer than the largest number with a sign.
+            (u32::MAX, Some(wide)) => Some(wide).filter(|wide| (1..=i64::MAX as u64).contains(wide)),
             (0, _) => self.is_honest(input).then_some(0),
-            (len, _) => (!PLACEHOLDERS.contains(&len)).then_some(len.into()),
+            (len, _) => {
+                let len = u64::from(len);
+                let is = |placeholder: u64| len == placeholder || len == placeholder / frame * frame;
+                (!PLACEHOLDERS.into_iter().map(u64::from).any(is)).then_some(len)
+            }
         }
     }
 

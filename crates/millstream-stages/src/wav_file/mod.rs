@@ -4,7 +4,7 @@ mod header;
 mod sample;
 
 use millstream_core::error::Kind;
-use millstream_core::known::{Known, SoundGiven};
+use millstream_core::known::{Known, SoundGiven, is_standard_input};
 use millstream_core::{
     AudioFrame, Cx, Descriptor, Error, Format, Next, Pool, Result, Source, Timestamp, Worker, samples_to_time,
 };
@@ -90,7 +90,8 @@ impl Blocks {
         let mut filled = 0;
         while filled < self.bytes.len() {
             let left = self.left_in_data();
-            let wanted = left.map_or(usize::MAX, |left| left as usize).min(self.bytes.len() - filled);
+            let wanted =
+                left.map_or(usize::MAX, |left| left.try_into().unwrap_or(usize::MAX)).min(self.bytes.len() - filled);
             let read = self.input.read(&mut self.bytes[filled..filled + wanted])?;
             filled += read;
             if read < wanted {
@@ -113,7 +114,7 @@ impl Blocks {
 
     /// Bytes of samples that are still to come, where the header says how many there are.
     fn left_in_data(&self) -> Option<u64> {
-        self.header.len.map(|len| (self.header.start + len).saturating_sub(self.input.offset()))
+        self.header.len.map(|len| self.header.start.saturating_add(len).saturating_sub(self.input.offset()))
     }
 
     /// Whether the file, read to its end, holds not even one sample.
@@ -146,7 +147,9 @@ pub fn descriptor() -> Descriptor {
 /// Which sound it gives: what the header says, if there is a file whose header can be read at once.
 fn known(options: &Options) -> Known {
     let known = options.known();
-    let is_file = std::fs::metadata(&options.path).is_ok_and(|metadata| metadata.is_file());
+    // Of standard input, what was read once is gone, also where it is a file.
+    let is_file =
+        !is_standard_input(&options.path) && std::fs::metadata(&options.path).is_ok_and(|metadata| metadata.is_file());
     let header = || header::parse(&mut Input::open(&options.path).ok()?).ok();
     match is_file.then(header).flatten() {
         Some(Header { rate, channels, .. }) => known.gives(SoundGiven::always(rate, channels)),
@@ -265,6 +268,18 @@ mod tests {
     }
 
     #[test]
+    fn a_placeholder_rounded_down_to_whole_samples_lasts_to_the_end() {
+        // As `sox -t wav -` writes it.
+        for (bits, channels) in [(24, 1), (16, 3), (24, 4), (16, 5), (16, 6), (24, 7)] {
+            let frame = u32::from(bits / 8 * channels);
+            let data = vec![0; 1000 * frame as usize];
+            let (blocks, end) = play(&wav(1, bits, 48_000, channels, 0x7FFF_F000 / frame * frame, &data));
+            end.unwrap();
+            assert_eq!(numbers(&blocks).len(), 1000 * usize::from(channels), "blocks of {frame} bytes");
+        }
+    }
+
+    #[test]
     fn an_empty_data_chunk_is_believed_where_the_length_of_the_whole_tells() {
         let noise = b"LIST\x04\0\0\0INFO";
         let sized = |data: &[u8], riff: usize| {
@@ -295,7 +310,9 @@ mod tests {
     fn rf64_and_bw64_are_read_with_their_lengths_of_64_bits() {
         let data: Vec<u8> = (0..1000u16).flat_map(u16::to_le_bytes).collect();
         for name in [b"RF64", b"BW64"] {
-            for (wide, samples) in [(2000_u64, 1000), (1500, 750), (0, 1000), (u64::MAX, 1000)] {
+            for (wide, samples) in
+                [(2000_u64, 1000), (1500, 750), (0, 1000), (u64::MAX, 1000), (u64::MAX - 1, 1000), (1 << 63, 1000)]
+            {
                 let mut file = wav(1, 16, 48_000, 1, u32::MAX, &data);
                 file[..4].copy_from_slice(name);
                 file[4..8].fill(0xFF);
@@ -308,6 +325,16 @@ mod tests {
                 assert!(numbers(&blocks).into_iter().eq(0..samples), "{wide}");
             }
         }
+    }
+
+    #[test]
+    fn a_length_that_no_file_has_is_cut_off_in_words() {
+        let mut file = wav(1, 16, 48_000, 1, u32::MAX, &[0; 2000]);
+        file[..4].copy_from_slice(b"RF64");
+        file.splice(12..12, [&b"ds64\x10\0\0\0"[..], &[0; 8], &i64::MAX.to_le_bytes()].concat());
+        let (blocks, end) = play(&file);
+        assert_eq!(numbers(&blocks).len(), 1000);
+        assert!(end.unwrap_err().to_string().contains("the sound is cut off after 2000 of"));
     }
 
     #[test]

@@ -41,7 +41,8 @@ fn registry() -> Registry {
         Descriptor::stage("gain", "", only, Gives::AsInput).knowing(chosen, build),
         Descriptor::stage("rate", "", only, Gives::Format(audio))
             .adapting(|from, to| {
-                let rate = to.rate.filter(|_| from.rate != to.rate)?;
+                let can = from.rate.is_none_or(|rate| rate >= 1000);
+                let rate = to.rate.filter(|_| can && from.rate != to.rate)?;
                 Some((table("rate", rate), Sound { rate: Some(rate), ..from }))
             })
             .knowing(chosen, build),
@@ -77,13 +78,43 @@ fn file(name: &str, rate: u32, channels: u16) -> String {
 }
 
 #[test]
-fn what_fits_and_what_nobody_knows_stays_as_it_is() {
+fn what_fits_stays_as_it_is() {
     for rate in [48_000, 16_000] {
         let text = file("in", rate, 1) + "[stage.out]\ntype = 'encoder'\ninput = 'in'\n";
         assert_eq!(planned(&text), (vec!["in < ".to_owned(), "out < in".to_owned()], vec![]));
     }
-    let text = "[stage.in]\ntype = 'file'\n[stage.out]\ntype = 'encoder'\ninput = 'in'\n";
-    assert_eq!(planned(text).0, ["in < ", "out < in"]);
+}
+
+#[test]
+fn what_nobody_knows_before_it_comes_is_made_to_fit_whatever_it_is() {
+    let out = "[stage.out]\ntype = 'encoder'\ninput = 'in'\n";
+    for (chosen, mut stages, gets) in [
+        ("", vec!["in-channels < in", "in-rate < in-channels", "out < in-rate"], "48000 Hz in 2 channels"),
+        ("rate = 16000\n", vec!["in-channels < in", "out < in-channels"], "2 channels"),
+        ("channels = 1\n", vec!["in-rate < in", "out < in-rate"], "48000 Hz"),
+    ] {
+        let text = format!("[stage.in]\ntype = 'file'\n{chosen}{out}");
+        let (mut given, notes) = planned(&text);
+        stages.insert(0, "in < ");
+        given.sort();
+        assert_eq!(given, stages);
+        assert_eq!(notes.len(), 1);
+        let words = format!("the sound of `in` is not known before it comes, and `out` gets {gets}");
+        assert!(notes[0].ends_with(&words), "{notes:?}");
+    }
+}
+
+#[test]
+fn what_nothing_makes_fit_is_refused() {
+    let text = file("in", 500, 6) + "[stage.out]\ntype = 'encoder'\ninput = 'in'\n";
+    let shown = read(&text, "test.toml", &[], &registry()).unwrap_err().to_string();
+    for words in [
+        "error: `in` gives sound of 500 Hz in 6 channels, and `out` needs 48000 Hz in 2 channels",
+        "test.toml:7:9",
+        "no stage type changes it that far; let `in` give other sound",
+    ] {
+        assert!(shown.contains(words), "no `{words}` in\n{shown}");
+    }
 }
 
 #[test]

@@ -129,6 +129,25 @@ fn the_pipeline_file_itself_is_not_overwritten() {
 }
 
 #[test]
+fn a_folder_is_refused_wherever_a_file_is_named() {
+    let folder = Folder::new();
+    let words = |at: &str| format!("{at} `{}` is a folder", folder.0.join("sub").display());
+    assert_eq!(folder.faults("sub", "note.txt", "out.y4m"), [words("3:8")]);
+    assert_eq!(folder.faults("sub", "note.txt", "sub"), [words("3:8"), words("13:8")]);
+}
+
+#[test]
+fn standard_input_is_read_by_one_whatever_it_is() {
+    let text = "[stage.a]\ntype = 'reader'\npath = '-'\n[stage.b]\ntype = 'reader'\npath = '/dev/stdin'\n\
+                [stage.c]\ntype = 'noter'\ninput = 'a'\npath = '/dev/null'\n\
+                [stage.d]\ntype = 'noter'\ninput = 'b'\npath = '/dev/null'\n";
+    let shown = read(text, "test.toml", &[], &registry()).unwrap_err().to_string();
+    for words in ["`b` reads the standard input that `a` reads too", "test.toml:6:8", "let `b` use a file of its own"] {
+        assert!(shown.contains(words), "no `{words}` in\n{shown}");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn both_places_are_shown() {
     let folder = Folder::new();
