@@ -96,6 +96,7 @@ fn standard_input_plays_and_standard_output_gets_nothing_else() {
         let output = child.wait_with_output().expect("it ends with its input");
         let (code, words) = ended(&output);
         assert_eq!(code, Some(0), "{words}");
+        assert!(words.contains("reads standard input, and starts when something comes there"), "{words}");
         // The lengths of a pipe say that nobody knows.
         assert!(output.stdout.len() == sound.len() && output.stdout[44..] == sound[44..], "{words}");
         assert_eq!(&output.stdout[40..44], [0xFF; 4]);

@@ -233,7 +233,8 @@ impl Unbuilt {
         self
     }
 
-    /// It makes sound fit that does not: where a declared pipeline joins what is known not to fit, it may be put between.
+    /// It makes sound fit that does not: where a declared pipeline joins what does not fit, or is not known before it
+    /// comes, it may be put between. It offers itself only for sound that it takes.
     #[must_use]
     pub fn adapting(mut self, adapt: Adapt) -> Unbuilt {
         self.0.adapt = Some(adapt);

@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use millstream_core::known::Access;
 use millstream_core::{Error, Result};
 
+use crate::file::called;
+
 /// All claims that hold, in no order.
 static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 
@@ -43,7 +45,7 @@ impl Claim {
         };
         let other = held.iter().filter(|other| other.file == file).find(minds);
         if let Some(other) = other {
-            let path = path.display();
+            let path = called(path, access);
             return Err(Error::config(match (access, other.access) {
                 (Access::Read, _) => format!("cannot read {path}: another stage writes this file; read another"),
                 (_, Access::Read) => format!("cannot write {path}: another stage reads this file; write another"),

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use millstream_core::error::Kind;
-use millstream_core::known::{Access, Known, is_standard_input};
+use millstream_core::known::{Access, Known, is_standard_input, is_standard_output};
 use millstream_core::{Cx, Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ impl Input {
         let refused = |error: io::Error| {
             let place = std::env::current_dir().unwrap_or_default();
             let looked = if path.is_relative() { format!(" (looked in {})", place.display()) } else { String::new() };
-            Error::config(format!("cannot open {}{looked}", path.display())).caused_by(error)
+            Error::config(format!("cannot open {}{looked}", called(path, Access::Read))).caused_by(error)
         };
         let mut file = open(path).map_err(refused)?;
         let metadata = file.metadata().map_err(refused)?;
@@ -187,7 +187,7 @@ impl Input {
 
     /// An error about this file, at the byte that is read next.
     pub(crate) fn error(&self, kind: Kind, what: impl std::fmt::Display) -> Error {
-        Error::new(kind, format!("{}: {what} (at byte {})", self.path.display(), self.offset))
+        Error::new(kind, format!("{}: {what} (at byte {})", called(&self.path, Access::Read), self.offset))
     }
 
     /// Reads what there is, behind what was read ahead before, where there is room; how much, 0 at the end.
@@ -222,6 +222,16 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("standard input can be read on Unix only"));
     }
     File::open(path)
+}
+
+/// What `path` is called in words by who uses it.
+pub(crate) fn called(path: &Path, access: Access) -> std::path::Display<'_> {
+    let name = match access {
+        Access::Read if is_standard_input(path) => Path::new("standard input"),
+        Access::Write if is_standard_output(path) => Path::new("standard output"),
+        _ => path,
+    };
+    name.display()
 }
 
 /// What reading fails with before a pipeline runs is a matter of its configuration.
@@ -262,6 +272,19 @@ pub(crate) mod tests {
         fn drop(&mut self) {
             // One that stays behind does no harm.
             let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_standard_streams_are_called_so() {
+        for (name, access, words) in [
+            ("-", Access::Read, "standard input"),
+            ("/dev/stdin", Access::Read, "standard input"),
+            ("-", Access::Write, "standard output"),
+            ("/dev/stdout", Access::Write, "standard output"),
+            ("a/-", Access::Read, "a/-"),
+        ] {
+            assert_eq!(called(Path::new(name), access).to_string(), words);
         }
     }
 

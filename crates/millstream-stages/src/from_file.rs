@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use millstream_core::known::Access;
 use millstream_core::{Cx, Error, Joined, Next, Result, Timestamp};
 
-use crate::file::{Input, Options, as_config};
+use crate::file::{Input, Options, as_config, called};
 
 /// A pipe whose header comes within this counts from the pipeline's start, as files do: two that one
 /// program writes stay in step. What comes later counts from when it came.
@@ -44,7 +45,7 @@ impl<C: Content> FromFile<C> {
         let input = Input::open(&options.path)?;
         let waits = !input.is_regular();
         if waits && options.r#loop {
-            let path = options.path.display();
+            let path = called(&options.path, Access::Read);
             return Err(Error::config(format!("{path} is a pipe and cannot be read again; leave out `loop`")));
         }
         let (unread, content) = match waits {
@@ -57,7 +58,8 @@ impl<C: Content> FromFile<C> {
     /// Tells whoever runs it when it waits for another program.
     pub(crate) fn announce(&self, joined: &mut Joined<'_>) {
         if self.waits {
-            joined.notice(format!("reads {}, and starts when something comes there", self.options.path.display()));
+            let path = called(&self.options.path, Access::Read);
+            joined.notice(format!("reads {path}, and starts when something comes there"));
         }
     }
 

@@ -8,6 +8,7 @@ use millstream_core::known::{Access, Known, is_standard_output};
 use millstream_core::{Cx, Error, Joined, Result, Run};
 
 use crate::claim::Claim;
+use crate::file::called;
 use crate::pipe::Pipe;
 
 /// What is written to the disk at once: about a tenth of a 720p frame.
@@ -59,7 +60,7 @@ impl Output {
                 Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
                     format!("cannot write {}: there is no folder {}; make it first", path.display(), folder.display())
                 }
-                _ => format!("cannot write {}", path.display()),
+                _ => format!("cannot write {}", called(path, Access::Write)),
             };
             let place = std::env::current_dir().unwrap_or_default();
             let looked = if path.is_relative() { format!(" (from {})", place.display()) } else { String::new() };
@@ -99,7 +100,8 @@ impl Output {
     /// Tells whoever runs it when it waits for another program.
     pub(crate) fn announce(&self, joined: &mut Joined<'_>) {
         if self.file.is_none() {
-            joined.notice(format!("writes {}, and waits until somebody reads there", self.path.display()));
+            joined
+                .notice(format!("writes {}, and waits until somebody reads there", called(&self.path, Access::Write)));
         }
     }
 
@@ -209,7 +211,10 @@ impl Output {
         if let Some(Pipe { file, .. }) = self.file.as_mut().filter(|_| self.regular) {
             // Taking away needs no room. Where it fails all the same, what is there is as good as it gets.
             let cut = file.set_len(self.kept).and_then(|()| file.seek(SeekFrom::Start(self.kept)));
-            cut.map_or_else(|error| tracing::warn!("{}: cannot be cut back: {error}", self.path.display()), drop);
+            cut.map_or_else(
+                |error| tracing::warn!("{}: cannot be cut back: {error}", called(&self.path, Access::Write)),
+                drop,
+            );
         }
         self.buffer.clear();
         self.ends.clear();
@@ -219,7 +224,7 @@ impl Output {
 
     /// An error about this file, at the byte that is written next.
     pub(crate) fn fatal(&self, what: impl std::fmt::Display) -> Error {
-        Error::fatal(format!("{}: {what} (at byte {})", self.path.display(), self.offset))
+        Error::fatal(format!("{}: {what} (at byte {})", called(&self.path, Access::Write), self.offset))
     }
 
     /// Waits until somebody reads; a file is emptied. False if nobody did before the pipeline was stopped.
@@ -229,7 +234,7 @@ impl Output {
         }
         while !self.reopen() {
             if self.run.as_ref().is_some_and(Run::is_stopping) {
-                tracing::info!("{}: nobody has read it", self.path.display());
+                tracing::info!("{}: nobody has read it", called(&self.path, Access::Write));
                 self.unread = true;
                 return Ok(false);
             }
