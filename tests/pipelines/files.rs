@@ -194,7 +194,10 @@ fn sound_out_of_a_pipe_is_made_to_fit_whatever_it_is() {
         child.stdin.take().expect("piped").write_all(&wav(rate, channels)).expect("it reads");
         let (code, words) = ended(&child.wait_with_output().expect("it ends with its input"));
         assert_eq!(code, Some(0), "{rate} Hz, {channels} channels: {words}");
-        assert!(words.contains("the sound of `in` is not known before it comes, and `mixed` gets 48000 Hz"), "{words}");
+        assert!(
+            words.contains("the sound format of `in` is unknown until it arrives, and `mixed` gets 48000 Hz"),
+            "{words}"
+        );
         let mixed = folder.read("out.wav").len() - 44;
         assert!((192_000..=192_000 + 2 * 1920).contains(&mixed), "{rate} Hz, {channels} channels: {mixed}");
     }

@@ -114,7 +114,7 @@ fn note(from: Sound, producer: &str, consumer: &str, to: Sound, place: Place) ->
     let (has, gets) = differences(from, to);
     let unknown = (from.rate.is_none() && to.rate.is_some()) || (from.channels.is_none() && to.channels.is_some());
     let has = match unknown {
-        true => format!("the sound of `{producer}` is not known before it comes"),
+        true => format!("the sound format of `{producer}` is unknown until it arrives"),
         false => format!("`{producer}` gives sound of {has}"),
     };
     Fault::at(place, format!("{has}, and `{consumer}` gets {gets}"))
@@ -140,7 +140,8 @@ fn differences(from: Sound, to: Sound) -> (String, String) {
 
 /// What one would write for it.
 fn lines(stages: &[Checked<'_>], names: &[usize], producer: usize, consumer: &str, joins: &Joins, at: usize) -> String {
-    let mut text = "it was put between; to choose for yourself, write:".to_owned();
+    let inserted: Vec<_> = names.iter().map(|index| format!("`{}`", stages[*index].name)).collect();
+    let mut text = format!("Millstream inserts {}. To set the options yourself, write:", inserted.join(" and "));
     let mut from = stages[producer].name.as_str();
     for index in names {
         let stage = &stages[*index];
@@ -156,7 +157,7 @@ fn lines(stages: &[Checked<'_>], names: &[usize], producer: usize, consumer: &st
     let join = &joins.all[at];
     let key =
         stages[join.consumer].descriptor.map(|descriptor| descriptor.inputs()[join.input].key).unwrap_or_default();
-    text + &format!("\n\nand let `{key}` of `{consumer}` take \"{from}\"")
+    text + &format!("\n\nand in `{consumer}` let `{key}` be \"{from}\"")
 }
 
 fn option<T: std::fmt::Display + Copy>(given: millstream_core::known::Given<T>) -> Option<String> {

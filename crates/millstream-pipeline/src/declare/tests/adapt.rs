@@ -99,7 +99,7 @@ fn what_nobody_knows_before_it_comes_is_made_to_fit_whatever_it_is() {
         given.sort();
         assert_eq!(given, stages);
         assert_eq!(notes.len(), 1);
-        let words = format!("the sound of `in` is not known before it comes, and `out` gets {gets}");
+        let words = format!("the sound format of `in` is unknown until it arrives, and `out` gets {gets}");
         assert!(notes[0].ends_with(&words), "{notes:?}");
     }
 }
@@ -144,7 +144,7 @@ fn the_rate_and_the_channels_are_made_to_fit_and_the_lines_are_told() {
         "[stage.louder-rate]",
         "input = \"louder-channels\"",
         "rate = 48000",
-        "and let `input` of `out` take \"louder-rate\"",
+        "and in `out` let `input` be \"louder-rate\"",
     ] {
         assert!(shown.contains(words), "no `{words}` in\n{shown}");
     }
