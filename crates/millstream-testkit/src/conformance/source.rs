@@ -150,24 +150,30 @@ fn bears_wishes<T: Item>(source: &mut impl Source<T>) -> Seen {
 fn stops<T: Item, S: Source<T> + 'static>(make: &impl Fn() -> S) -> Seen {
     for _ in 0..STOP_ATTEMPTS {
         let (mut source, Stand { mut cx, hand, run }) = (make(), Stand::at(START));
-        let (tell, ended) = mpsc::channel();
+        let ((tell, ended), (begin, begun)) = (mpsc::channel(), mpsc::channel());
         // It stays behind if the source never returns; the test then fails and ends the process.
         std::thread::spawn(move || {
-            while !cx.stopping() {
+            // A thread that starts late must not see the stop before its first call.
+            let _ = begin.send(());
+            loop {
                 match source.next(&mut cx) {
                     Ok(Next::Item(_)) => {}
                     Ok(Next::Until(time)) => hand.set(time),
                     Ok(Next::Idle) => std::thread::yield_now(),
                     Ok(Next::End) | Err(_) => break,
                 }
+                if cx.stopping() {
+                    break;
+                }
             }
             // Nobody listens any more where it took too long.
             let _ = tell.send(());
         });
-        // Time to begin, for one that blocks.
-        let begun = ended.recv_timeout(Duration::from_millis(10));
+        begun.recv().map_err(|_| "its thread did not start".to_owned())?;
+        // Time to go to sleep, for one that blocks.
+        let ended_before = ended.recv_timeout(Duration::from_millis(10)).is_ok();
         run.stop();
-        if begun.is_ok() || ended.recv_timeout(STOPS_WITHIN).is_ok() {
+        if ended_before || ended.recv_timeout(STOPS_WITHIN).is_ok() {
             return Ok(());
         }
     }
