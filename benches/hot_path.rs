@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use millstream::core::{Bytes, EncodedFrame, Layer, Out, Role, Stage, Timestamp, VP8};
+use millstream::core::{EncodedFrame, Out, Role, Stage, Timestamp, VP8};
 use millstream::nokhwa::decode::Encoding;
 use millstream::{opus, rtp, vpx};
 use turbojpeg::Subsamp;
@@ -64,15 +64,9 @@ fn packetize(criterion: &mut Criterion) {
     for (name, size, role) in
         [("a 50 kB key frame", 50_000, Role::Start), ("a 5 kB delta frame", 5_000, Role::Reference)]
     {
-        let frame = EncodedFrame {
-            time: Timestamp::ZERO,
-            duration: Duration::from_millis(33),
-            codec: VP8,
-            role,
-            layer: Layer::default(),
-            size: None,
-            data: Bytes::from(vec![0x55; size]),
-        };
+        let frame = EncodedFrame::new(VP8, Timestamp::ZERO, vec![0x55; size])
+            .with_duration(Duration::from_millis(33))
+            .with_role(role);
         group.throughput(Throughput::Bytes(size as u64));
         group.bench_function(name, |bench| {
             let mut packetizer = rtp::vp8::Packetizer::new(Default::default());

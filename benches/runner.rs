@@ -14,7 +14,7 @@ const ROOM: Link = Link::block(NonZeroUsize::new(16).unwrap());
 
 /// An item that costs nothing: its samples are shared.
 fn item(samples: &Buffer<f32>, time: Timestamp) -> AudioFrame {
-    AudioFrame { time, samples: samples.clone(), rate: 48_000, channels: 1, discontinuity: false }
+    AudioFrame::new(48_000, 1, time, samples.clone())
 }
 
 /// Gives `count` items as fast as they are taken.

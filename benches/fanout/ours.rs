@@ -67,7 +67,7 @@ impl Source<EncodedFrame> for Frames {
         self.next = Some(time + period);
         let role = if std::mem::take(&mut self.key) { Role::Start } else { Role::Reference };
         let (layer, data) = (Layer::default(), self.data.clone());
-        Ok(Next::Item(EncodedFrame { time, duration: period, codec: VP8, role, layer, size: None, data }))
+        Ok(Next::Item(EncodedFrame::new(VP8, time, data).with_duration(period).with_role(role).with_layer(layer)))
     }
 
     fn control(&mut self, wish: Control, _: &mut Cx) {

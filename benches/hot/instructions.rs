@@ -135,7 +135,7 @@ fn hops(items: u64, link: bool) {
         let Some(rest) = left.checked_sub(1) else { return Ok(Next::End) };
         left = rest;
         let samples = samples.clone();
-        Ok(Next::Item(AudioFrame { time: cx.now(), samples, rate: 48_000, channels: 1, discontinuity: false }))
+        Ok(Next::Item(AudioFrame::new(48_000, 1, cx.now(), samples)))
     });
     let nowhere = |_: AudioFrame, _: &mut Cx| -> Result<()> { Ok(()) };
     if link {

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::io;
 use std::time::Duration;
 
-use millstream::core::{Bytes, EncodedFrame, Layer, OPUS, Out, Role, Stage, Timestamp, VP8};
+use millstream::core::{Bytes, EncodedFrame, OPUS, Out, Role, Stage, Timestamp, VP8};
 use millstream::rtp;
 
 use crate::record::Record;
@@ -33,11 +33,10 @@ pub(crate) fn measure(rounds: u32) -> io::Result<()> {
         // In one block, as an encoder's ring is, whose count of references is near.
         let whole = Bytes::from(vec![0x55; size * frames]);
         let nth = |number: usize| whole.slice(number * size..(number + 1) * size);
-        let frames: Vec<EncodedFrame> =
-            (0..frames).map(|number| EncodedFrame { data: nth(number), ..frame(role, 1) }).collect();
+        let frames: Vec<EncodedFrame> = (0..frames).map(|number| frame(role, 1).with_data(nth(number))).collect();
         vp8(&mut record, rounds, case, size, &frames)?;
     }
-    let packet = EncodedFrame { codec: OPUS, ..frame(Role::Start, 160) };
+    let packet = frame(Role::Start, 160).with_codec(OPUS);
     let mut ours = rtp::opus::Packetizer::new(Default::default());
     let mut out = Out::at(Timestamp::ZERO);
     let mut subjects = [
@@ -119,15 +118,9 @@ pub(crate) fn packets((packetizer, out): &mut Ours, frame: &EncodedFrame) -> Opt
 }
 
 pub(crate) fn frame(role: Role, size: usize) -> EncodedFrame {
-    EncodedFrame {
-        time: Timestamp::from_millis(3_600_000),
-        duration: Duration::from_millis(33),
-        codec: VP8,
-        role,
-        layer: Layer::default(),
-        size: None,
-        data: Bytes::from(vec![0x55; size]),
-    }
+    EncodedFrame::new(VP8, Timestamp::from_millis(3_600_000), vec![0x55; size])
+        .with_duration(Duration::from_millis(33))
+        .with_role(role)
 }
 
 /// What `rtc-rtp` wants to be told of, and uses for an extension that is off.

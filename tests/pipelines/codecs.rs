@@ -1,7 +1,7 @@
 //! What is encoded goes to what takes its codec, or nowhere: refused before it runs where both are known, and
 //! frame by frame where not.
 
-use millstream::core::{AudioFrame, Codec, Layer, Role};
+use millstream::core::{AudioFrame, Codec, Role};
 use millstream::core::{Clock, Cx, EncodedFrame, FromInput, Next, OPUS, Out, Result, RtpPackets, Sink, Utc, VP8};
 use millstream::{Pipeline, opus, rtp, stages};
 
@@ -78,19 +78,10 @@ fn what_is_attached_is_refused_too_and_the_rest_runs_on() {
 fn where_the_codec_is_not_known_before_each_frame_of_another_is_refused() {
     for codec in [OPUS, VP8] {
         let mut pipeline = Pipeline::in_virtual_time("unknown", Utc::default());
-        let mut left = 3;
+        let (mut left, of) = (3, codec.clone());
         let frames = pipeline.source("frames", move |cx: &mut Cx| -> Result<Next<EncodedFrame>> {
             left -= 1;
-            let (time, layer) = (cx.now(), Layer::default());
-            let frame = EncodedFrame {
-                time,
-                duration: Default::default(),
-                codec,
-                role: Role::Start,
-                layer,
-                size: None,
-                data: vec![0xF8; 20].into(),
-            };
+            let frame = EncodedFrame::new(of.clone(), cx.now(), vec![0xF8; 20]).with_role(Role::Start);
             Ok(if left < 0 { Next::End } else { Next::Item(frame) })
         });
         let passed = pipeline.inline("pass", &frames, |frame: EncodedFrame, out: &mut Out<EncodedFrame>| {

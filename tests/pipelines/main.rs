@@ -8,5 +8,6 @@ mod examples;
 mod files;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod learnt;
 mod same_bytes;
 mod tables;

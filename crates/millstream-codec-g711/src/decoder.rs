@@ -36,7 +36,7 @@ impl Decoder {
 
 impl Stage<EncodedFrame, AudioFrame> for Decoder {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<AudioFrame>) -> Result<()> {
-        frame.require(self.law.codec())?;
+        frame.require(&self.law.codec())?;
         if frame.data.is_empty() {
             return Err(Error::bad_item("a G.711 frame without a byte: its encoder pushed what it dropped"));
         }
@@ -48,7 +48,8 @@ impl Stage<EncodedFrame, AudioFrame> for Decoder {
         self.count = Some((start, before + frame.data.len() as u64));
         let time = start + samples_to_time(before, RATE);
         let samples = self.pool.collect(frame.data.iter().map(|code| self.law.expand(*code)));
-        out.push(AudioFrame { time, samples, rate: RATE, channels: 1, discontinuity });
+        let block = AudioFrame::new(RATE, 1, time, samples).with_discontinuity(discontinuity);
+        out.push(block.with_estimated_time(frame.time_is_estimated));
         Ok(())
     }
 

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use millstream_core::{
-    AudioFrame, ByteRing, Codec, Control, Cx, EncodedFrame, Error, Framer, Layer, Out, Result, Role, Stage, Timestamp,
-};
+use millstream_core::audio::Framer;
+use millstream_core::{AudioFrame, ByteRing, Codec, Control, Cx, EncodedFrame, Error, Out, Result, Stage, Timestamp};
 
 use crate::RATE;
 use crate::decimator::Decimator;
@@ -85,7 +84,8 @@ impl Stage<AudioFrame, EncodedFrame> for Encoder {
         let Encoder { law, running, ring } = self;
         let Running { framer, decimator } = running.as_mut().expect("start has just made one");
         framer.push(&block, |time, samples| {
-            out.push(encode(*law, decimator, ring, time, samples));
+            let frame = encode(*law, decimator, ring, time, samples);
+            out.push(frame.with_estimated_time(block.time_is_estimated));
             Ok(())
         })
     }
@@ -93,8 +93,9 @@ impl Stage<AudioFrame, EncodedFrame> for Encoder {
     fn finish(&mut self, out: &mut Out<EncodedFrame>) -> Result<()> {
         let Encoder { law, running, ring } = self;
         let Some(Running { framer, decimator }) = running else { return Ok(()) };
+        let estimated = framer.time_is_estimated();
         framer.finish(|time, samples| {
-            out.push(encode(*law, decimator, ring, time, samples));
+            out.push(encode(*law, decimator, ring, time, samples).with_estimated_time(estimated));
             Ok(())
         })
     }
@@ -116,6 +117,5 @@ fn encode(law: Law, decimator: &mut Decimator, ring: &mut ByteRing, time: Timest
     let data = ring.fill(BYTES, |bytes| {
         decimator.push(samples, |sample| bytes.extend_from_slice(&[law.compress(sample)]));
     });
-    let (codec, layer) = (law.codec(), Layer::default());
-    EncodedFrame { time, duration: FRAME, codec, role: Role::Start, layer, size: None, data }
+    EncodedFrame::new(law.codec(), time, data).with_duration(FRAME)
 }

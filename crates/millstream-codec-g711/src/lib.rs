@@ -15,13 +15,7 @@
 //!
 //! let mut encoder = Encoder::new(Law::Mu);
 //! let mut out = Out::at(Timestamp::ZERO);
-//! let block = AudioFrame {
-//!     time: Timestamp::ZERO,
-//!     samples: vec![0.0; 200].into(),
-//!     rate: 8_000,
-//!     channels: 1,
-//!     discontinuity: false,
-//! };
+//! let block = AudioFrame::new(8_000, 1, Timestamp::ZERO, vec![0.0; 200]);
 //! encoder.process(block, &mut out)?;
 //! // 160 samples are one frame of 160 bytes, and 40 samples wait for more.
 //! let frame = out.items().pop_front().expect("a frame");
@@ -38,9 +32,8 @@ mod law;
 mod options;
 mod packetizer;
 
-use millstream_core::descriptor::Gives;
 use millstream_core::known::{Known, SoundGiven, SoundTaken};
-use millstream_core::{Accepts, Codec, Descriptor, Format, Media, Registry, Worker};
+use millstream_core::{Codec, CodecParameters, Descriptor, Format, Media, Registry, Worker};
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
@@ -49,12 +42,13 @@ pub use options::{NoOptions, PacketizerOptions};
 pub use packetizer::{MAX_PAYLOAD, Packetizer};
 
 /// µ-law: ITU-T G.711, in RTP RFC 3551, where it has the static payload type 0.
-pub const PCMU: Codec =
-    Codec { name: "pcmu", media: Media::Audio, encoding: "PCMU", clock_rate: RATE, channels: 1, fmtp: "" };
+pub const PCMU: Codec = Codec::from_static(&PCMU_PARAMETERS);
 
 /// A-law: ITU-T G.711, in RTP RFC 3551, where it has the static payload type 8.
-pub const PCMA: Codec =
-    Codec { name: "pcma", media: Media::Audio, encoding: "PCMA", clock_rate: RATE, channels: 1, fmtp: "" };
+pub const PCMA: Codec = Codec::from_static(&PCMA_PARAMETERS);
+
+static PCMU_PARAMETERS: CodecParameters = CodecParameters::new("pcmu", Media::Audio, "PCMU", RATE, 1, "");
+static PCMA_PARAMETERS: CodecParameters = CodecParameters::new("pcma", Media::Audio, "PCMA", RATE, 1, "");
 
 /// Samples per second, and bytes.
 const RATE: u32 = 8_000;
@@ -77,9 +71,9 @@ pub fn encoder(law: Law) -> Descriptor {
         Law::Mu => ("pcmu-encoder", "Encodes sound as G.711 µ-law"),
         Law::A => ("pcma-encoder", "Encodes sound as G.711 A-law"),
     };
-    Descriptor::stage(name, doc, Accepts::Only(Format::Audio), Gives::Format(Format::Encoded(law.codec())))
+    Descriptor::stage(name, doc, Format::Audio, Format::Encoded(law.codec()))
         .light()
-        .hearing(SoundTaken { rates: RATES, channels: 2 })
+        .taking(SoundTaken { rates: RATES, channels: 2 })
         .build(move |_: NoOptions, _| Ok(Worker::stage(Encoder::new(law))))
 }
 
@@ -89,12 +83,10 @@ pub fn decoder(law: Law) -> Descriptor {
         Law::Mu => ("pcmu-decoder", "Decodes G.711 µ-law"),
         Law::A => ("pcma-decoder", "Decodes G.711 A-law"),
     };
-    Descriptor::stage(name, doc, Accepts::Only(Format::Encoded(law.codec())), Gives::Format(Format::Audio))
-        .light()
-        .knowing(
-            |_: &NoOptions| Known::default().gives(SoundGiven::always(RATE, 1)),
-            move |_: NoOptions, _| Ok(Worker::stage(Decoder::new(law))),
-        )
+    Descriptor::stage(name, doc, Format::Encoded(law.codec()), Format::Audio).light().knowing(
+        |_: &NoOptions| Known::default().gives(SoundGiven::always(RATE, 1)),
+        move |_: NoOptions, _| Ok(Worker::stage(Decoder::new(law))),
+    )
 }
 
 /// The stage type `pcmu-packetizer` or `pcma-packetizer`.
@@ -104,7 +96,7 @@ pub fn packetizer(law: Law) -> Descriptor {
         Law::A => ("pcma-packetizer", "Puts G.711 A-law into RTP packets (RFC 3551)"),
     };
     let codec = law.codec();
-    Descriptor::stage(name, doc, Accepts::Only(Format::Encoded(codec)), Gives::Format(Format::Packets(codec)))
+    Descriptor::stage(name, doc, Format::Encoded(codec.clone()), Format::Packets(codec))
         .light()
         .build(move |options: PacketizerOptions, _| Ok(Worker::stage(Packetizer::new(law, options))))
 }

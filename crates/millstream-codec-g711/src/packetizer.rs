@@ -1,6 +1,6 @@
 //! G.711 over RTP: RFC 3551, section 4.5.14. One frame is one payload, a byte for each sample.
 
-use millstream_core::sequencer::{Seed, Sequencer};
+use millstream_core::rtp::{Seed, Sequencer};
 use millstream_core::{
     ByteRing, Codec, EncodedFrame, Error, Out, Pool, Result, RtpHeader, RtpPackets, Stage, Timestamp, samples_to_time,
 };
@@ -44,7 +44,7 @@ impl Packetizer {
     pub fn new(law: Law, options: PacketizerOptions) -> Packetizer {
         Packetizer {
             law,
-            sequencer: Sequencer::new(law.codec(), &mut Seed::new(options.seed)),
+            sequencer: Sequencer::new(&law.codec(), &mut Seed::new(options.seed)),
             end: None,
             ring: ByteRing::new(CHUNK, CHUNKS),
             headers: Pool::new(GROUPS),
@@ -54,7 +54,7 @@ impl Packetizer {
 
 impl Stage<EncodedFrame, RtpPackets> for Packetizer {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<RtpPackets>) -> Result<()> {
-        frame.require(self.law.codec())?;
+        frame.require(&self.law.codec())?;
         let bytes = frame.data.len();
         if bytes == 0 {
             return Err(Error::bad_item("a G.711 frame without a byte: its encoder pushed what it dropped"));
@@ -71,16 +71,10 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
 
         // The copy is short, and lets go of the encoder's buffer while an engine keeps ours to send again.
         let data = self.ring.copy(&frame.data);
-        let header = RtpHeader {
-            sequence: self.sequencer.sequence(),
-            timestamp: self.sequencer.timestamp(frame.time),
-            marker: after_silence,
-            start: 0,
-            end: bytes as u32,
-        };
+        let (sequence, timestamp) = (self.sequencer.sequence(), self.sequencer.timestamp(frame.time));
+        let header = RtpHeader::new(sequence, timestamp, 0..bytes as u32).with_marker(after_silence);
         let headers = self.headers.collect([header]);
-        let EncodedFrame { time, role, layer, .. } = frame;
-        out.push(RtpPackets { time, codec: self.law.codec(), role, layer, headers, data });
+        out.push(RtpPackets::of(&frame, headers, data));
         Ok(())
     }
 

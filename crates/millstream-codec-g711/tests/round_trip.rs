@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream_codec_g711::{Decoder, Encoder, Law, Packetizer, PacketizerOptions};
 use millstream_core::error::Kind;
-use millstream_core::{AudioFrame, EncodedFrame, Out, Role, RtpPackets, Stage, Timestamp, samples_to_time};
+use millstream_core::{AudioFrame, EncodedFrame, Out, RtpPackets, Stage, Timestamp, samples_to_time};
 use millstream_testkit::strength;
 
 const LAWS: [Law; 2] = [Law::Mu, Law::A];
@@ -22,7 +22,7 @@ fn tone(rate: u32, channels: u16, block: usize) -> Vec<AudioFrame> {
         let time = START + samples_to_time(start, rate);
         start += chunk.len() as u64;
         let samples: Vec<f32> = chunk.iter().flat_map(|&s| std::iter::repeat_n(s, channels.into())).collect();
-        AudioFrame { time, samples: samples.into(), rate, channels, discontinuity: false }
+        AudioFrame::new(rate, channels, time, samples)
     });
     blocks.collect()
 }
@@ -39,15 +39,7 @@ fn through<I, O>(stage: &mut impl Stage<I, O>, items: impl IntoIterator<Item = I
 /// What depacketizing would give: a frame of each packet.
 fn unpacked(groups: &[RtpPackets], law: Law) -> Vec<EncodedFrame> {
     let frames = groups.iter().flat_map(|group| {
-        group.iter().map(|(_, data)| EncodedFrame {
-            time: group.time,
-            duration: Duration::ZERO,
-            codec: law.codec(),
-            role: Role::Start,
-            layer: group.layer,
-            size: None,
-            data,
-        })
+        group.iter().map(|(_, data)| EncodedFrame::new(law.codec(), group.time, data).with_layer(group.layer))
     });
     frames.collect()
 }
@@ -82,7 +74,7 @@ fn a_tone_comes_back_35_db_above_what_was_added() {
 fn what_would_fold_is_not_heard() {
     let ultrasound: Vec<f32> =
         (0..48_000).map(|n| (0.5 * (TAU * 7_000.0 * f64::from(n) / 48_000.0).sin()) as f32).collect();
-    let block = AudioFrame { time: START, samples: ultrasound.into(), rate: 48_000, channels: 1, discontinuity: false };
+    let block = AudioFrame::new(48_000, 1, START, ultrasound);
     let frames = through(&mut Encoder::new(Law::Mu), [block]);
     let heard: Vec<f32> =
         through(&mut Decoder::new(Law::Mu), frames).iter().flat_map(|block| block.samples.to_vec()).collect();
@@ -137,7 +129,7 @@ fn what_g711_cannot_take_is_refused_with_a_way_out() {
         assert!(error.to_string().contains(expected), "{error}");
     }
     let frame = through(&mut Encoder::new(Law::Mu), tone(8_000, 1, 160)).remove(0);
-    let long = EncodedFrame { data: vec![0xFF; 1_201].into(), ..frame };
+    let long = frame.with_data(vec![0xFF; 1_201]);
     let mut packetizer = Packetizer::new(Law::Mu, PacketizerOptions::default());
     let error = packetizer.process(long, &mut Out::at(Timestamp::ZERO)).unwrap_err();
     assert_eq!(error.kind(), Kind::BadItem);

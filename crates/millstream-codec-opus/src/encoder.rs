@@ -1,10 +1,10 @@
 //! The stage `opus-encoder`.
 
 use bytes::BytesMut;
+use millstream_core::audio::Framer;
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    AudioFrame, ByteRing, Codec, Control, Cx, EncodedFrame, Error, Framer, Layer, OPUS, Out, Result, Role, Stage,
-    Timestamp,
+    AudioFrame, ByteRing, Codec, Control, Cx, EncodedFrame, Error, OPUS, Out, Result, Stage, Timestamp,
 };
 
 use crate::options::{Options, Rate};
@@ -115,13 +115,22 @@ impl Stage<AudioFrame, EncodedFrame> for Encoder {
         self.start(&block)?;
         let Encoder { options, running, ring, .. } = self;
         let Running { codec, framer, .. } = running.as_mut().expect("start has just made one");
-        framer.push(&block, |time, samples| encode(codec, options, ring, time, samples, out))
+        framer.push(&block, |time, samples| {
+            let frame = encode(codec, options, ring, time, samples)?;
+            out.items().extend(frame.map(|frame| frame.with_estimated_time(block.time_is_estimated)));
+            Ok(())
+        })
     }
 
     fn finish(&mut self, out: &mut Out<EncodedFrame>) -> Result<()> {
         let Encoder { options, running, ring, .. } = self;
         let Some(Running { codec, framer, .. }) = running else { return Ok(()) };
-        framer.finish(|time, samples| encode(codec, options, ring, time, samples, out))
+        let estimated = framer.time_is_estimated();
+        framer.finish(|time, samples| {
+            let frame = encode(codec, options, ring, time, samples)?;
+            out.items().extend(frame.map(|frame| frame.with_estimated_time(estimated)));
+            Ok(())
+        })
     }
 
     fn control(&mut self, wish: Control, _: &mut Cx) -> Option<Control> {
@@ -147,16 +156,14 @@ impl Stage<AudioFrame, EncodedFrame> for Encoder {
     }
 }
 
-/// Encodes one frame of `samples` that starts at `time`, and gives it unless it is silence that
-/// needs no packet.
+/// Encodes one frame of `samples` that starts at `time`; none if it is silence that needs no packet.
 fn encode(
     codec: &mut opus::Encoder,
     options: &Options,
     ring: &mut ByteRing,
     time: Timestamp,
     samples: &[f32],
-    out: &mut Out<EncodedFrame>,
-) -> Result<()> {
+) -> Result<Option<EncodedFrame>> {
     let mut encoded = Ok(0);
     let data = ring.fill(MAX_PACKET, |packet: &mut BytesMut| {
         packet.resize(MAX_PACKET, 0);
@@ -165,9 +172,7 @@ fn encode(
     });
     let length = encoded.map_err(refused)?;
     if options.dtx && length <= DTX_PACKET {
-        return Ok(());
+        return Ok(None);
     }
-    let (duration, layer) = (options.frame.duration(), Layer::default());
-    out.push(EncodedFrame { time, duration, codec: OPUS, role: Role::Start, layer, size: None, data });
-    Ok(())
+    Ok(Some(EncodedFrame::new(OPUS, time, data).with_duration(options.frame.duration())))
 }

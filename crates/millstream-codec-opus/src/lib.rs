@@ -9,13 +9,7 @@
 //!
 //! let mut encoder = Encoder::new(Options::default());
 //! let mut out = Out::at(Timestamp::ZERO);
-//! let block = AudioFrame {
-//!     time: Timestamp::ZERO,
-//!     samples: vec![0.0; 2 * 1000].into(),
-//!     rate: 48_000,
-//!     channels: 2,
-//!     discontinuity: false,
-//! };
+//! let block = AudioFrame::new(48_000, 2, Timestamp::ZERO, vec![0.0; 2 * 1000]);
 //! encoder.process(block, &mut out)?;
 //! // 1000 samples are one packet of 20 ms, and 40 samples that wait for more.
 //! assert_eq!(out.items().len(), 1);
@@ -29,9 +23,8 @@
 mod encoder;
 mod options;
 
-use millstream_core::descriptor::Gives;
 use millstream_core::known::SoundTaken;
-use millstream_core::{Accepts, Descriptor, Format, OPUS, Registry, Worker};
+use millstream_core::{Descriptor, Format, OPUS, Registry, Worker};
 
 use encoder::RATES;
 
@@ -46,14 +39,9 @@ pub fn register(registry: &mut Registry) {
 /// The stage type `opus-encoder`. It is heavy though a frame takes a fraction of a millisecond: a
 /// microphone's thread must not wait for it.
 pub fn descriptor() -> Descriptor {
-    Descriptor::stage(
-        "opus-encoder",
-        "Encodes sound as Opus",
-        Accepts::Only(Format::Audio),
-        Gives::Format(Format::Encoded(OPUS)),
-    )
-    .hearing(SoundTaken { rates: RATES, channels: 2 })
-    .build(|options: Options, _| Ok(Worker::stage(Encoder::new(options))))
+    Descriptor::stage("opus-encoder", "Encodes sound as Opus", Format::Audio, Format::Encoded(OPUS))
+        .taking(SoundTaken { rates: RATES, channels: 2 })
+        .build(|options: Options, _| Ok(Worker::stage(Encoder::new(options))))
 }
 
 /// The version of libopus, as it says itself.

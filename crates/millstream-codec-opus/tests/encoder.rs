@@ -17,7 +17,7 @@ fn tone(rate: u32, channels: u16, block: usize) -> Vec<AudioFrame> {
         let time = Timestamp::from_millis(300) + samples_to_time(start, rate);
         start += chunk.len() as u64;
         let samples: Vec<f32> = chunk.iter().flat_map(|&s| std::iter::repeat_n(s, channels.into())).collect();
-        AudioFrame { time, samples: samples.into(), rate, channels, discontinuity: false }
+        AudioFrame::new(rate, channels, time, samples)
     });
     blocks.collect()
 }
@@ -107,7 +107,7 @@ fn the_last_frame_is_filled_up_with_silence() {
 #[test]
 fn with_dtx_silence_gives_few_packets_and_sound_gives_all() {
     let silence = || -> Vec<_> {
-        let silent = |block: AudioFrame| AudioFrame { samples: vec![0.0; block.samples.len()].into(), ..block };
+        let silent = |block: AudioFrame| block.clone().with_samples(vec![0.0; block.samples.len()]);
         tone(48_000, 1, 960).into_iter().map(silent).collect()
     };
     let dtx = || Encoder::new(Options { dtx: true, ..Options::default() });

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use millstream_core::descriptor::Gives;
 use millstream_core::{
-    Accepts, Codec, Control, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Out, Registry, Result, Role, Stage,
-    Timestamp, VP8, VideoFrame, Worker as Built,
+    Codec, Control, Cx, Descriptor, EncodedFrame, Error, Format, Out, Registry, Result, Role, Stage, Timestamp, VP8,
+    VideoFrame, Worker as Built,
 };
 use millstream_pixels::Converter;
 
@@ -22,8 +21,8 @@ pub fn descriptor() -> Descriptor {
     Descriptor::stage(
         "vp8-vpx-encode",
         "Encodes pictures as VP8 by the crate vpx-encode; to compare: vp8-encoder can more, for less",
-        Accepts::Only(Format::Video),
-        Gives::Format(Format::Encoded(VP8)),
+        Format::Video,
+        Format::Encoded(VP8),
     )
     .build(|options: Options, _| Ok(Built::stage(Encoder::new(options))))
 }
@@ -83,15 +82,12 @@ impl Stage<VideoFrame, EncodedFrame> for Encoder {
         let picture = self.converter.to_i420(&frame)?;
         let tick = self.tick(frame.time);
         for packet in self.ready(size)?.encode(picture, tick)? {
-            out.push(EncodedFrame {
-                time: frame.time,
-                duration: Duration::from_secs(1) / TICKS_PER_SECOND,
-                codec: VP8,
-                role: if packet.key { Role::Start } else { Role::Reference },
-                layer: Layer::default(),
-                size: Some(size),
-                data: packet.data,
-            });
+            let encoded = EncodedFrame::new(VP8, frame.time, packet.data)
+                .with_duration(Duration::from_secs(1) / TICKS_PER_SECOND)
+                .with_role(if packet.key { Role::Start } else { Role::Reference })
+                .with_size(size)
+                .with_estimated_time(frame.time_is_estimated);
+            out.push(encoded);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    ByteRing, Codec, Control, Cx, EncodedFrame, Error, Layer, Out, Result, Role, Stage, Timestamp, VP8, VideoFrame,
+    ByteRing, Codec, Control, Cx, EncodedFrame, Error, Out, Result, Role, Stage, Timestamp, VP8, VideoFrame,
 };
 use millstream_pixels::Converter;
 
@@ -122,15 +122,12 @@ impl Stage<VideoFrame, EncodedFrame> for Encoder {
                 self.key_asked = false;
                 running.last_key = Some(frame.time);
             }
-            out.push(EncodedFrame {
-                time: frame.time,
-                duration: slot.duration(),
-                codec: VP8,
-                role: packet.role,
-                layer: Layer::default(),
-                size: Some(size),
-                data: self.ring.copy(packet.data),
-            });
+            let encoded = EncodedFrame::new(VP8, frame.time, self.ring.copy(packet.data))
+                .with_duration(slot.duration())
+                .with_role(packet.role)
+                .with_size(size)
+                .with_estimated_time(frame.time_is_estimated);
+            out.push(encoded);
         }
         Ok(())
     }

@@ -34,8 +34,7 @@ mod ffi;
 mod options;
 mod pace;
 
-use millstream_core::descriptor::Gives;
-use millstream_core::{Accepts, Descriptor, Format, Registry, Result, VP8, Worker};
+use millstream_core::{Descriptor, Format, Registry, Result, VP8, Worker};
 
 pub use encoder::Encoder;
 pub use options::{CpuUsed, Options, Quantizer, Threads};
@@ -47,13 +46,8 @@ pub fn register(registry: &mut Registry) {
 
 /// The stage type `vp8-encoder`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::stage(
-        "vp8-encoder",
-        "Encodes pictures as VP8, in real time",
-        Accepts::Only(Format::Video),
-        Gives::Format(Format::Encoded(VP8)),
-    )
-    .build(|options: Options, _| Ok(Worker::stage(Encoder::new(options)?)))
+    Descriptor::stage("vp8-encoder", "Encodes pictures as VP8, in real time", Format::Video, Format::Encoded(VP8))
+        .build(|options: Options, _| Ok(Worker::stage(Encoder::new(options)?)))
 }
 
 /// The version of libvpx, as it says itself, or why there is none: `v1.12.0`.

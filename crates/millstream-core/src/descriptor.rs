@@ -11,7 +11,7 @@ use crate::options::{self, Problem, Table};
 use crate::time::Clock;
 use crate::worker::Worker;
 
-/// Where a stage type stands in a pipeline.
+/// Where a stage type stands in a pipeline. Exhaustive: there are no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
@@ -27,6 +27,7 @@ pub enum Place {
 
 /// How a runner hosts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Weight {
     /// Takes microseconds: runs in its producer's thread, without a queue between.
     Light,
@@ -36,6 +37,7 @@ pub enum Weight {
 
 /// One input of a stage type.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Input {
     /// The key people write.
     pub key: &'static str,
@@ -51,16 +53,26 @@ pub struct Input {
 }
 
 /// What an output gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Gives {
     /// This.
     Format(Format),
     /// What its only input gets.
     AsInput,
+    /// What follows from the options: [`Known::output`] says it.
+    FromOptions,
+}
+
+impl From<Format> for Gives {
+    fn from(format: Format) -> Gives {
+        Gives::Format(format)
+    }
 }
 
 /// One output of a stage type.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Output {
     /// Its name behind the dot; empty where there is only one.
     pub name: &'static str,
@@ -77,9 +89,9 @@ type Read = Box<dyn Fn(Table) -> Result<Factory, Vec<Problem>> + Send + Sync>;
 /// Says what options are known to mean, once they were read.
 type Know = Box<dyn Fn(Table) -> Known + Send + Sync>;
 
-/// Says with which options a stage type makes `from` into what is nearer to `to`, and into what; `None` where it
+/// Says with which options a stage type converts `from` to what is nearer to `to`, and to what; `None` where it
 /// cannot help.
-pub type Adapt = fn(from: Sound, to: Sound) -> Option<(Table, Sound)>;
+pub type Convert = fn(from: Sound, to: Sound) -> Option<(Table, Sound)>;
 
 /// What a stage type is: its name, its ends, its options, and how it is built.
 pub struct Descriptor {
@@ -90,7 +102,7 @@ pub struct Descriptor {
     outputs: Vec<Output>,
     weight: Weight,
     blocking: bool,
-    adapt: Option<Adapt>,
+    convert: Option<Convert>,
     schema: fn() -> Schema,
     read: Read,
     know: Know,
@@ -106,25 +118,25 @@ impl Descriptor {
             outputs: Vec::new(),
             weight: Weight::Heavy,
             blocking: false,
-            adapt: None,
+            convert: None,
             schema: || schemars::schema_for!(()),
             read: Box::new(|_| Err(Vec::new())),
             know: Box::new(|_| Known::default()),
         })
     }
 
-    /// Describes a source that gives `format`.
-    pub fn source(name: &'static str, doc: &'static str, format: Format) -> Unbuilt {
-        Descriptor::unbuilt(Place::Source, name, doc).output("", Gives::Format(format))
+    /// Describes a source that gives `gives`: a [`Format`], or what follows from its options.
+    pub fn source(name: &'static str, doc: &'static str, gives: impl Into<Gives>) -> Unbuilt {
+        Descriptor::unbuilt(Place::Source, name, doc).output("", gives)
     }
 
     /// Describes a stage with one input under the key `input`, and one output.
-    pub fn stage(name: &'static str, doc: &'static str, takes: Accepts, gives: Gives) -> Unbuilt {
+    pub fn stage(name: &'static str, doc: &'static str, takes: impl Into<Accepts>, gives: impl Into<Gives>) -> Unbuilt {
         Descriptor::unbuilt(Place::Stage, name, doc).input("input", takes).output("", gives)
     }
 
     /// Describes a sink with one input under the key `input`.
-    pub fn sink(name: &'static str, doc: &'static str, takes: Accepts) -> Unbuilt {
+    pub fn sink(name: &'static str, doc: &'static str, takes: impl Into<Accepts>) -> Unbuilt {
         Descriptor::unbuilt(Place::Sink, name, doc).input("input", takes)
     }
 
@@ -191,9 +203,9 @@ impl Descriptor {
         (self.know)(table)
     }
 
-    /// How it makes sound fit that does not, if that is what it is for.
-    pub fn adapt(&self) -> Option<Adapt> {
-        self.adapt
+    /// How it converts sound that an input does not take, if that is what it is for.
+    pub fn convert(&self) -> Option<Convert> {
+        self.convert
     }
 }
 
@@ -203,15 +215,15 @@ pub struct Unbuilt(Descriptor);
 impl Unbuilt {
     /// Adds an input that a bundle can do without.
     #[must_use]
-    pub fn optional_input(mut self, key: &'static str, accepts: Accepts) -> Unbuilt {
-        self.0.inputs.push(Input { key, accepts, optional: true, many: false, sound: None });
+    pub fn optional_input(mut self, key: &'static str, accepts: impl Into<Accepts>) -> Unbuilt {
+        self.0.inputs.push(Input { key, accepts: accepts.into(), optional: true, many: false, sound: None });
         self
     }
 
     /// Adds an input.
     #[must_use]
-    pub fn input(mut self, key: &'static str, accepts: Accepts) -> Unbuilt {
-        self.0.inputs.push(Input { key, accepts, optional: false, many: false, sound: None });
+    pub fn input(mut self, key: &'static str, accepts: impl Into<Accepts>) -> Unbuilt {
+        self.0.inputs.push(Input { key, accepts: accepts.into(), optional: false, many: false, sound: None });
         self
     }
 
@@ -226,25 +238,25 @@ impl Unbuilt {
 
     /// The input added last takes only such sound.
     #[must_use]
-    pub fn hearing(mut self, sound: SoundTaken) -> Unbuilt {
+    pub fn taking(mut self, sound: SoundTaken) -> Unbuilt {
         if let Some(input) = self.0.inputs.last_mut() {
             input.sound = Some(sound);
         }
         self
     }
 
-    /// It makes sound fit that does not: where a declared pipeline joins what does not fit, or is not known before it
-    /// comes, it may be put between. It offers itself only for sound that it takes.
+    /// It converts sound. Where a declared pipeline joins sound to an input that does not take it, or may not, a
+    /// stage of this type may be inserted. It offers itself only for sound that it takes.
     #[must_use]
-    pub fn adapting(mut self, adapt: Adapt) -> Unbuilt {
-        self.0.adapt = Some(adapt);
+    pub fn converting(mut self, convert: Convert) -> Unbuilt {
+        self.0.convert = Some(convert);
         self
     }
 
     /// Adds an output.
     #[must_use]
-    pub fn output(mut self, name: &'static str, gives: Gives) -> Unbuilt {
-        self.0.outputs.push(Output { name, gives });
+    pub fn output(mut self, name: &'static str, gives: impl Into<Gives>) -> Unbuilt {
+        self.0.outputs.push(Output { name, gives: gives.into() });
         self
     }
 
@@ -272,7 +284,7 @@ impl Unbuilt {
         self.knowing(|_: &O| Known::default(), build)
     }
 
-    /// The same, and `know` says what is known from the options alone: which files it uses, what sound it gives.
+    /// The same, and `know` says what is known from the options alone: which files it uses, what it gives.
     pub fn knowing<O, K, F>(mut self, know: K, build: F) -> Descriptor
     where
         O: DeserializeOwned + JsonSchema + 'static,
@@ -317,8 +329,8 @@ impl<'a> Joined<'a> {
     }
 
     /// What flows into the input `key`, if it is joined.
-    pub fn input(&self, key: &str) -> Option<Format> {
-        self.inputs.iter().find(|(joined, _)| *joined == key).map(|(_, format)| *format)
+    pub fn input(&self, key: &str) -> Option<&Format> {
+        self.inputs.iter().find(|(joined, _)| *joined == key).map(|(_, format)| format)
     }
 
     /// How many outputs are joined to the input `key`.

@@ -2,71 +2,11 @@
 
 use std::fmt;
 
-/// Sound or picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Media {
-    /// Pictures.
-    Video,
-    /// Sound.
-    Audio,
-}
-
-/// A codec by its registered name, with what RTP and SDP need to know of it.
-///
-/// The set is open: a plug-in defines its own constant and nothing here changes.
-#[derive(Clone, Copy, Debug)]
-pub struct Codec {
-    /// The name people write: `vp8`, `opus`.
-    pub name: &'static str,
-    /// Sound or picture.
-    pub media: Media,
-    /// The encoding name of its RTP payload format, as registered with IANA: `VP8`, `opus`.
-    pub encoding: &'static str,
-    /// The RTP clock rate in Hz.
-    pub clock_rate: u32,
-    /// Channels in the SDP `rtpmap`; 0 for video.
-    pub channels: u16,
-    /// The SDP format parameters that we offer and answer with, as they stand behind `a=fmtp:N `.
-    pub fmtp: &'static str,
-}
-
-impl Codec {
-    /// The media type, as in `video/VP8`.
-    pub fn mime(&self) -> String {
-        format!("{}/{}", self.media, self.encoding)
-    }
-}
-
-impl PartialEq for Codec {
-    fn eq(&self, other: &Codec) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Codec {}
-
-impl fmt::Display for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-/// VP8: RFC 6386, in RTP RFC 7741.
-pub const VP8: Codec =
-    Codec { name: "vp8", media: Media::Video, encoding: "VP8", clock_rate: 90_000, channels: 0, fmtp: "" };
-
-/// Opus: RFC 6716, in RTP RFC 7587, whose section 4.1 fixes the clock rate and the two channels.
-pub const OPUS: Codec = Codec {
-    name: "opus",
-    media: Media::Audio,
-    encoding: "opus",
-    clock_rate: 48_000,
-    channels: 2,
-    fmtp: "minptime=10;useinbandfec=1;stereo=1",
-};
+use crate::codec::Codec;
+use crate::media::Media;
 
 /// What flows over one join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
     /// [`VideoFrame`](crate::VideoFrame)s.
@@ -90,43 +30,50 @@ impl Format {
     }
 
     /// The codec, where the media is encoded.
-    pub fn codec(&self) -> Option<Codec> {
+    pub fn codec(&self) -> Option<&Codec> {
         match self {
             Format::Video | Format::Audio => None,
-            Format::Encoded(codec) | Format::Packets(codec) => Some(*codec),
+            Format::Encoded(codec) | Format::Packets(codec) => Some(codec),
+        }
+    }
+
+    /// Whether both are the same kind of item, of the [same encoding](Codec::same_encoding).
+    pub fn same_encoding(&self, other: &Format) -> bool {
+        match (self, other) {
+            (Format::Encoded(codec), Format::Encoded(other)) | (Format::Packets(codec), Format::Packets(other)) => {
+                codec.same_encoding(other)
+            }
+            _ => self == other,
         }
     }
 }
 
 /// What an input takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Accepts {
     /// Whatever comes.
     Anything,
-    /// Exactly this.
+    /// This, whatever the format parameters of its codec.
     Only(Format),
     /// RTP packets of any codec of this media.
     Packets(Media),
 }
 
-impl Accepts {
-    /// Whether `format` may be joined here.
-    pub fn takes(&self, format: Format) -> bool {
-        match self {
-            Accepts::Anything => true,
-            Accepts::Only(only) => *only == format,
-            Accepts::Packets(media) => matches!(format, Format::Packets(codec) if codec.media == *media),
-        }
+impl From<Format> for Accepts {
+    fn from(format: Format) -> Accepts {
+        Accepts::Only(format)
     }
 }
 
-impl fmt::Display for Media {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Media::Video => "video",
-            Media::Audio => "audio",
-        })
+impl Accepts {
+    /// Whether `format` may be joined here.
+    pub fn takes(&self, format: &Format) -> bool {
+        match self {
+            Accepts::Anything => true,
+            Accepts::Only(only) => only.same_encoding(format),
+            Accepts::Packets(media) => matches!(format, Format::Packets(codec) if codec.media == *media),
+        }
     }
 }
 
@@ -148,5 +95,22 @@ impl fmt::Display for Accepts {
             Accepts::Only(format) => format.fmt(f),
             Accepts::Packets(media) => write!(f, "RTP packets of {media}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OPUS, VP8};
+
+    #[test]
+    fn an_input_takes_every_profile_of_its_codec() {
+        let h264 = |fmtp| Codec::new(Media::Video, "H264", 90_000, 0).unwrap().with_fmtp(fmtp).unwrap();
+        let (high, baseline) = (h264("profile-level-id=640c1f"), h264("profile-level-id=42e01f"));
+        let takes = Accepts::Only(Format::Encoded(high.clone()));
+        assert!(takes.takes(&Format::Encoded(baseline.clone())));
+        assert!(!takes.takes(&Format::Packets(high)) && !takes.takes(&Format::Encoded(VP8)));
+        let packets = Accepts::Packets(Media::Video);
+        assert!(packets.takes(&Format::Packets(baseline)) && !packets.takes(&Format::Packets(OPUS)));
     }
 }

@@ -3,10 +3,6 @@
 //! The traits stay the same; what such a stage takes is a [`FromInput`]. Inputs join and leave while
 //! it runs. A stage with one input never sees any of this.
 
-use crate::MaybeSend;
-use crate::item::Item;
-use crate::time::Timestamp;
-
 /// One of several inputs. Inputs count up in the order in which they join; none is ever used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InputId(u32);
@@ -57,27 +53,5 @@ impl<T> FromInput<T> {
     /// The input `input` gives nothing any more.
     pub fn ended(input: InputId) -> FromInput<T> {
         FromInput { input, event: InputEvent::Ended }
-    }
-}
-
-/// What a stage is called with: an item, or what happened at one of several inputs. For runners.
-#[doc(hidden)]
-pub trait Received: MaybeSend + 'static {
-    /// When the item was captured, and its size; nothing where there is no item.
-    fn measure(&self) -> Option<(Timestamp, usize)>;
-}
-
-impl<T: Item> Received for T {
-    fn measure(&self) -> Option<(Timestamp, usize)> {
-        Some((self.time(), self.size()))
-    }
-}
-
-impl<T: Item> Received for FromInput<T> {
-    fn measure(&self) -> Option<(Timestamp, usize)> {
-        match &self.event {
-            InputEvent::Item(item) => item.measure(),
-            InputEvent::Joined | InputEvent::Ended => None,
-        }
     }
 }

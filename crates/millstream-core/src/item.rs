@@ -1,30 +1,15 @@
-//! What every item tells a link: when it was captured, how large it is, and what hangs on it.
+//! What every item tells a link: when it was captured, how large it is, and how others depend on it.
 
-use crate::format::Media;
-use crate::input::{FromInput, Received};
+use crate::any::{AnySink, AnySource, AnyStage, StageFrom};
+use crate::audio::AudioFrame;
+use crate::encoded::EncodedFrame;
+use crate::input::{FromInput, InputEvent};
+use crate::media::Media;
+use crate::role::{Layer, Role};
+use crate::rtp::RtpPackets;
+use crate::stage::{MaybeSend, Sink, Source, Stage};
 use crate::time::Timestamp;
-use crate::worker::{AnySink, AnySource, AnyStage, StageFrom};
-use crate::{AudioFrame, EncodedFrame, MaybeSend, RtpPackets, Sink, Source, Stage, VideoFrame};
-
-/// What hangs on an item, so that a link knows what else it drops when it drops one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// A decoder can start here. Every raw item and every audio packet is one.
-    Start,
-    /// Later frames refer to it: without it they cannot be decoded until the next start.
-    Reference,
-    /// Nothing refers to it: dropping it opens no gap.
-    Discardable,
-}
-
-/// Which layer of an encoding a frame belongs to; both are 0 where there is one layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Layer {
-    /// 0 is the smallest picture.
-    pub spatial: u8,
-    /// 0 is the lowest frame rate.
-    pub temporal: u8,
-}
+use crate::video::VideoFrame;
 
 /// One of the four kinds of item that flow. Sealed: a runner knows them all.
 pub trait Item: Clone + MaybeSend + sealed::Sealed + Sized + 'static {
@@ -35,9 +20,11 @@ pub trait Item: Clone + MaybeSend + sealed::Sealed + Sized + 'static {
 
     /// When it was captured.
     fn time(&self) -> Timestamp;
+    /// Whether that is only estimated, from when it arrived: it says nothing about latency.
+    fn time_is_estimated(&self) -> bool;
     /// Its payload in bytes.
     fn size(&self) -> usize;
-    /// What hangs on it.
+    /// How other items depend on it.
     fn role(&self) -> Role {
         Role::Start
     }
@@ -45,8 +32,8 @@ pub trait Item: Clone + MaybeSend + sealed::Sealed + Sized + 'static {
     fn layer(&self) -> Layer {
         Layer::default()
     }
-    /// Whether later items refer to it, so that dropping it leaves them undecodable: true of
-    /// encoded video that is not [`Role::Discardable`].
+    /// Whether later items are known to refer to it, so that dropping it leaves them undecodable: true of
+    /// encoded video that is not [`Role::Discardable`] or [`Role::Unknown`].
     fn is_referred_to(&self) -> bool {
         false
     }
@@ -62,7 +49,7 @@ pub trait Item: Clone + MaybeSend + sealed::Sealed + Sized + 'static {
     #[doc(hidden)]
     fn any_many_stage(stage: StageFrom<FromInput<Self>>) -> AnyStage;
     #[doc(hidden)]
-    fn stage_from<I: Received>(stage: Box<dyn Stage<I, Self>>) -> StageFrom<I>;
+    fn stage_from<I: Incoming>(stage: Box<dyn Stage<I, Self>>) -> StageFrom<I>;
 }
 
 mod sealed {
@@ -90,7 +77,7 @@ macro_rules! erasures {
         fn any_many_stage(stage: StageFrom<FromInput<Self>>) -> AnyStage {
             AnyStage::$many(stage)
         }
-        fn stage_from<I: Received>(stage: Box<dyn Stage<I, Self>>) -> StageFrom<I> {
+        fn stage_from<I: Incoming>(stage: Box<dyn Stage<I, Self>>) -> StageFrom<I> {
             StageFrom::$variant(stage)
         }
     };
@@ -101,6 +88,9 @@ impl Item for VideoFrame {
     const RAW: Option<Media> = Some(Media::Video);
     fn time(&self) -> Timestamp {
         self.time
+    }
+    fn time_is_estimated(&self) -> bool {
+        self.time_is_estimated
     }
     fn size(&self) -> usize {
         self.byte_len()
@@ -114,6 +104,9 @@ impl Item for AudioFrame {
     fn time(&self) -> Timestamp {
         self.time
     }
+    fn time_is_estimated(&self) -> bool {
+        self.time_is_estimated
+    }
     fn size(&self) -> usize {
         size_of_val(&self.samples[..])
     }
@@ -125,6 +118,9 @@ impl Item for EncodedFrame {
     fn time(&self) -> Timestamp {
         self.time
     }
+    fn time_is_estimated(&self) -> bool {
+        self.time_is_estimated
+    }
     fn size(&self) -> usize {
         self.data.len()
     }
@@ -135,7 +131,7 @@ impl Item for EncodedFrame {
         self.layer
     }
     fn is_referred_to(&self) -> bool {
-        self.codec.media == Media::Video && self.role != Role::Discardable
+        self.codec.media == Media::Video && matches!(self.role, Role::Start | Role::Reference)
     }
     erasures!(Encoded, ManyEncoded);
 }
@@ -145,8 +141,11 @@ impl Item for RtpPackets {
     fn time(&self) -> Timestamp {
         self.time
     }
+    fn time_is_estimated(&self) -> bool {
+        self.time_is_estimated
+    }
     fn size(&self) -> usize {
-        self.data.len()
+        self.payload_len()
     }
     fn role(&self) -> Role {
         self.role
@@ -155,7 +154,29 @@ impl Item for RtpPackets {
         self.layer
     }
     fn is_referred_to(&self) -> bool {
-        self.codec.media == Media::Video && self.role != Role::Discardable
+        self.codec.media == Media::Video && matches!(self.role, Role::Start | Role::Reference)
     }
     erasures!(Packets, ManyPackets);
+}
+
+/// What a stage is called with: an item, or what happened at one of several inputs. For runners.
+#[doc(hidden)]
+pub trait Incoming: MaybeSend + 'static {
+    /// When the item was captured, where that is known, and its size; nothing where there is no item.
+    fn measure(&self) -> Option<(Option<Timestamp>, usize)>;
+}
+
+impl<T: Item> Incoming for T {
+    fn measure(&self) -> Option<(Option<Timestamp>, usize)> {
+        Some(((!self.time_is_estimated()).then(|| self.time()), self.size()))
+    }
+}
+
+impl<T: Item> Incoming for FromInput<T> {
+    fn measure(&self) -> Option<(Option<Timestamp>, usize)> {
+        match &self.event {
+            InputEvent::Item(item) => item.measure(),
+            InputEvent::Joined | InputEvent::Ended => None,
+        }
+    }
 }

@@ -1,10 +1,15 @@
-//! What the options of a stage say before it is built: which files it uses, what its sound is like.
+//! What the options of a stage say before it is built: which files it uses, what it gives, what its sound is like.
 
 use std::path::{Path, PathBuf};
 
+use crate::format::Format;
+
 /// What is known of a stage from its options alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Known {
+    /// What its outputs give, by name, where that [follows from the options](crate::descriptor::Gives::FromOptions).
+    pub outputs: Vec<(&'static str, Format)>,
     /// The files that it uses.
     pub files: Vec<FileUse>,
     /// The raw sound that it gives, where it gives any.
@@ -26,6 +31,13 @@ impl Known {
         self
     }
 
+    /// The same, and its output `name` gives `format`; the name is empty where there is one output.
+    #[must_use]
+    pub fn output(mut self, name: &'static str, format: Format) -> Known {
+        self.outputs.push((name, format));
+        self
+    }
+
     /// The same, and this is the sound that it gives.
     #[must_use]
     pub fn gives(self, sound: SoundGiven) -> Known {
@@ -35,6 +47,7 @@ impl Known {
 
 /// A file that a stage uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileUse {
     /// The option that names it.
     pub key: &'static str,

@@ -27,13 +27,7 @@
 //!     }
 //! }
 //!
-//! let block = AudioFrame {
-//!     time: Timestamp::ZERO,
-//!     samples: vec![0.0; 960].into(),
-//!     rate: 48_000,
-//!     channels: 1,
-//!     discontinuity: false,
-//! };
+//! let block = AudioFrame::new(48_000, 1, Timestamp::ZERO, vec![0.0; 960]);
 //! let mut out = Out::at(Timestamp::ZERO);
 //! let mut halve = Halve { odd: false };
 //! halve.process(block.clone(), &mut out)?;
@@ -46,8 +40,9 @@
 
 #![forbid(unsafe_code)]
 
-mod audio;
-mod constraint;
+mod any;
+pub mod audio;
+mod codec;
 mod control;
 mod cx;
 pub mod descriptor;
@@ -55,15 +50,15 @@ pub mod device;
 mod encoded;
 pub mod error;
 mod format;
-mod framer;
 mod input;
 mod item;
 pub mod known;
+mod media;
 pub mod options;
-mod packets;
 mod pool;
 mod registry;
-pub mod sequencer;
+mod role;
+pub mod rtp;
 mod stage;
 pub mod throttle;
 mod time;
@@ -73,22 +68,23 @@ pub mod worker;
 
 pub use audio::{AudioFrame, samples_to_time};
 pub use bytes::Bytes;
-pub use constraint::Constraint;
+pub use codec::{Codec, CodecParameters, OPUS, VP8};
 pub use control::{Control, Layers, Upstream, Wishes};
 pub use cx::{Cx, Out, Run};
 pub use descriptor::{Descriptor, Joined};
 pub use encoded::EncodedFrame;
 pub use error::{Error, Result};
-pub use format::{Accepts, Codec, Format, Media, OPUS, VP8};
-pub use framer::Framer;
-#[doc(hidden)]
-pub use input::Received;
+pub use format::{Accepts, Format};
 pub use input::{FromInput, InputEvent, InputId};
-pub use item::{Item, Layer, Role};
+#[doc(hidden)]
+pub use item::Incoming;
+pub use item::Item;
 pub use known::Known;
-pub use packets::{RtpHeader, RtpPackets};
+pub use media::Media;
 pub use pool::{Buffer, ByteRing, Pool};
 pub use registry::Registry;
+pub use role::{Layer, Role};
+pub use rtp::{RtpHeader, RtpPackets};
 pub use stage::{MaybeSend, Next, Sink, Source, Stage};
 pub use time::{Clock, Hand, Ticks, Timestamp, Utc};
 pub use video::{

@@ -1,9 +1,9 @@
 //! The three traits. Synchronous, object-safe, one required method each; closures implement them.
 
+use crate::codec::Codec;
 use crate::control::Control;
 use crate::cx::{Cx, Out};
 use crate::error::Result;
-use crate::format::Codec;
 use crate::time::Timestamp;
 
 /// `Send` on native targets, nothing on wasm32, where a page has one thread and the browser's
@@ -21,6 +21,8 @@ pub trait MaybeSend {}
 impl<T: ?Sized> MaybeSend for T {}
 
 /// What a [`Source`] has next.
+///
+/// Exhaustive: a runner acts on every case, and one that lacks a case should not compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<T> {
     /// An item.

@@ -139,9 +139,12 @@ pub struct PlaneLayout {
 
 /// One raw picture. Cloning counts a reference.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct VideoFrame {
     /// When it was captured.
     pub time: Timestamp,
+    /// Whether `time` is only estimated from when it arrived: no sender report has told yet when it was captured.
+    pub time_is_estimated: bool,
     /// How its samples mean colours.
     pub color: Color,
     /// How far it must be turned to stand upright.
@@ -231,6 +234,7 @@ impl VideoFrame {
         }
         VideoFrame {
             time,
+            time_is_estimated: false,
             color: Color::default(),
             rotation: Rotation::None,
             format,
@@ -238,6 +242,13 @@ impl VideoFrame {
             height,
             storage: Storage::Cpu(CpuPlanes { data, layout }),
         }
+    }
+
+    /// The same picture, whose time is only estimated if `estimated`.
+    #[must_use]
+    pub fn with_estimated_time(mut self, estimated: bool) -> VideoFrame {
+        self.time_is_estimated = estimated;
+        self
     }
 
     /// How its samples lie.

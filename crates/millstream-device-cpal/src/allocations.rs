@@ -61,7 +61,7 @@ fn a_block_for_a_speaker_allocates_nothing() {
     let mut heard = 0.0;
     let period = |call: u64| {
         let time = Timestamp::ZERO + samples_to_time(480 * call, 48_000);
-        let block = AudioFrame { time, samples: samples.clone(), rate: 48_000, channels: 1, discontinuity: false };
+        let block = AudioFrame::new(48_000, 1, time, samples.clone());
         render.take(&block).unwrap();
         mouth.speak(441, |sample| heard += f64::from(sample));
     };

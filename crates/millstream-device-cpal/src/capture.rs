@@ -186,7 +186,7 @@ impl Capture {
         });
         // Not right before it is used: what it takes next depends on it.
         count.step = self.resampler.steer(correction(&mut self.off, &mut self.steer, self.block));
-        let block = AudioFrame { time, samples, rate: RATE, channels: self.channels, discontinuity };
+        let block = AudioFrame::new(RATE, self.channels, time, samples).with_discontinuity(discontinuity);
         self.end = time + block.duration();
         Some(block)
     }

@@ -351,13 +351,13 @@ mod tests {
         let samples: Vec<_> = (number * BLOCK..(number + 1) * BLOCK)
             .map(|n| 0.5 * (TAU * (TONE * n as f64 / f64::from(RATE)).fract()).sin() as f32)
             .collect();
-        AudioFrame { samples: samples.into(), ..block_at(number) }
+        block_at(number).with_samples(samples)
     }
 
     /// The same without sound.
     fn block_at(number: u64) -> AudioFrame {
         let time = Timestamp::ZERO + samples_to_time(number * BLOCK, RATE);
-        AudioFrame { time, samples: Vec::new().into(), rate: RATE, channels: 1, discontinuity: false }
+        AudioFrame::new(RATE, 1, time, Vec::new())
     }
 
     fn volume() -> Volume {
@@ -405,7 +405,7 @@ mod tests {
                 next = ask_at(asked, jitter * chance.share());
             }
             // Ten periods of the tone each.
-            render.take(&AudioFrame { samples: samples.clone(), ..block_at(number) }).unwrap();
+            render.take(&block_at(number).with_samples(samples.clone())).unwrap();
             let above = (render.waiting() as f64 - render.target as f64) / 48.0;
             if number > 200 {
                 waited = (waited.0.min(above), waited.1.max(above));
@@ -479,7 +479,7 @@ mod tests {
         assert_eq!([mapped(&[0.5], 0, 1), mapped(&[0.5], 1, 2), mapped(&[0.5], 2, 6)], [0.5, 0.5, 0.0]);
         assert_eq!([mapped(&[0.5, 0.25], 0, 1), mapped(&[0.5, 0.25], 1, 2)], [0.375, 0.25]);
         for (rate, channels) in [(0, 1), (48_000, 0), (5, 1), (48_000, 7), (48_000, 480)] {
-            let odd = AudioFrame { rate, channels, ..block(0) };
+            let odd = AudioFrame::new(rate, channels, Timestamp::ZERO, block(0).samples);
             assert_eq!(check(&odd).unwrap_err().kind(), millstream_core::error::Kind::BadItem);
         }
     }

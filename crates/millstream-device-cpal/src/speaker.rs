@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millstream_core::device::{Choice, Device, Kind};
 use millstream_core::units::{Decibels, Span};
-use millstream_core::{Accepts, AudioFrame, Clock, Cx, Descriptor, Error, Format, Result, Sink, Worker};
+use millstream_core::{AudioFrame, Clock, Cx, Descriptor, Error, Format, Result, Sink, Worker};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -183,12 +183,10 @@ impl Sink<AudioFrame> for Speaker {
 
 /// Describes `speaker`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("speaker", "Plays sound", Accepts::Only(Format::Audio)).blocking().build(
-        |options: Options, joined| {
-            let clock = joined.clock().clone();
-            Ok(Worker::sink(Speaker::open(joined.name(), options, &clock)?))
-        },
-    )
+    Descriptor::sink("speaker", "Plays sound", Format::Audio).blocking().build(|options: Options, joined| {
+        let clock = joined.clock().clone();
+        Ok(Worker::sink(Speaker::open(joined.name(), options, &clock)?))
+    })
 }
 
 /// Speakers.

@@ -1,8 +1,9 @@
 //! Which camera, and which of its modes: by the W3C's fitness distance, as `getUserMedia` chooses.
 
+use millstream_core::device::Constraint;
 use millstream_core::device::{self, Choice, Device};
 use millstream_core::units::{FrameRate, Pixels};
-use millstream_core::{Constraint, Error, Result};
+use millstream_core::{Error, Result};
 
 use crate::driver;
 use crate::mode::{Encoding, Found, Mode, Shut};

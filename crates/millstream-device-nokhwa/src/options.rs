@@ -1,6 +1,6 @@
 //! What people write about a camera.
 
-use millstream_core::Constraint;
+use millstream_core::device::Constraint;
 use millstream_core::units::{FrameRate, Pixels};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

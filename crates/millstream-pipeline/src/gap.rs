@@ -31,7 +31,7 @@ impl Gap {
             return false;
         }
         let before = self.closed;
-        let Layer { spatial, temporal } = item.layer();
+        let Layer { spatial, temporal, .. } = item.layer();
         self.top = self.top.max(index(spatial));
         for layer in &mut self.closed[index(spatial)..] {
             *layer = (*layer).min(u16::from(temporal));
@@ -39,10 +39,13 @@ impl Gap {
         self.closed != before
     }
 
-    /// Whether `item` can be decoded. A frame to start from opens its layer, but no further than the one
+    /// Whether `item` can be decoded, or may be because nobody has looked. A frame to start from opens its layer, but no further than the one
     /// below it: what is predicted between layers needs that too.
     pub(crate) fn lets_through<T: Item>(&mut self, item: &T) -> bool {
-        let Layer { spatial, temporal } = item.layer();
+        if item.role() == Role::Unknown {
+            return true;
+        }
+        let Layer { spatial, temporal, .. } = item.layer();
         let layer = index(spatial);
         self.top = self.top.max(layer);
         if item.role() == Role::Start {
@@ -77,20 +80,12 @@ fn index(spatial: u8) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use millstream_core::{EncodedFrame, Timestamp, VP8};
+    use millstream_core::{Bytes, EncodedFrame, Timestamp, VP8};
 
     use super::*;
 
     fn frame(spatial: u8, temporal: u8, role: Role) -> EncodedFrame {
-        EncodedFrame {
-            time: Timestamp::ZERO,
-            duration: Default::default(),
-            codec: VP8,
-            role,
-            layer: Layer { spatial, temporal },
-            size: None,
-            data: Default::default(),
-        }
+        EncodedFrame::new(VP8, Timestamp::ZERO, Bytes::new()).with_role(role).with_layer(Layer::new(spatial, temporal))
     }
 
     #[test]
@@ -125,6 +120,16 @@ mod tests {
     #[test]
     fn discardable_frames_close_nothing() {
         assert!(!Gap::default().dropped(&frame(0, 0, Role::Discardable)));
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_closes_nothing_and_passes_every_gap() {
+        let mut gap = Gap::default();
+        assert!(!gap.dropped(&frame(0, 0, Role::Unknown)));
+        assert!(!gap.is_open());
+        gap.dropped(&frame(0, 0, Role::Reference));
+        assert!(gap.lets_through(&frame(0, 0, Role::Unknown)), "it may be the key frame that is wanted");
+        assert!(gap.is_open() && !gap.lets_through(&frame(0, 0, Role::Reference)));
     }
 
     #[test]

@@ -15,13 +15,7 @@
 //!     if given > 3 {
 //!         return Ok(Next::End);
 //!     }
-//!     Ok(Next::Item(AudioFrame {
-//!         time: Timestamp::ZERO,
-//!         samples: vec![0.0; 480].into(),
-//!         rate: 48_000,
-//!         channels: 1,
-//!         discontinuity: false,
-//!     }))
+//!     Ok(Next::Item(AudioFrame::new(48_000, 1, Timestamp::ZERO, vec![0.0; 480])))
 //! });
 //! let twice = pipeline.inline("twice", &silence, |block: AudioFrame, out: &mut Out<AudioFrame>| {
 //!     out.push(block.clone());

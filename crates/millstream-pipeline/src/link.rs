@@ -279,7 +279,7 @@ impl<T> Drop for Exit<T> {
 
 #[cfg(test)]
 mod tests {
-    use millstream_core::{EncodedFrame, Layer, OPUS, VP8};
+    use millstream_core::{Bytes, EncodedFrame, Layer, OPUS, VP8};
     use std::num::NonZeroUsize;
     use std::time::Duration;
 
@@ -305,15 +305,7 @@ mod tests {
     }
 
     fn frame(number: u64, role: Role, codec: millstream_core::Codec) -> EncodedFrame {
-        EncodedFrame {
-            time: Timestamp::from_millis(number),
-            duration: Duration::ZERO,
-            codec,
-            role,
-            layer: Layer::default(),
-            size: None,
-            data: Default::default(),
-        }
+        EncodedFrame::new(codec, Timestamp::from_millis(number), Bytes::new()).with_role(role)
     }
 
     fn video(number: u64, role: Role) -> EncodedFrame {
@@ -338,6 +330,21 @@ mod tests {
         assert!(!bench.entry.ready());
         assert_eq!(drain(&bench), [0, 1]);
         assert!(bench.entry.ready());
+    }
+
+    #[test]
+    fn frames_that_nobody_has_looked_at_are_dropped_without_a_gap() {
+        let mut bench = bench(Link::drop_oldest(items(3)));
+        (0..5).for_each(|number| bench.entry.take(video(number, Role::Unknown)));
+        assert_eq!(drain(&bench), [2, 3, 4]);
+        assert_eq!((bench.counts.dropped_full.value(), bench.counts.gaps.value()), (2, 0));
+        assert_eq!(bench.upstream.take(), None, "a depacketizer sees what is missing, and asks");
+        // One of them may be the key frame that closes a gap: it passes, and the gap stays.
+        (5..9).for_each(|number| bench.entry.take(video(number, Role::Reference)));
+        bench.entry.take(video(9, Role::Unknown));
+        bench.entry.take(video(10, Role::Reference));
+        assert_eq!(drain(&bench), [9]);
+        assert_eq!((bench.counts.gaps.value(), bench.counts.dropped_gap.value()), (1, 4));
     }
 
     #[test]
@@ -393,8 +400,7 @@ mod tests {
     #[test]
     fn a_dropped_upper_layer_leaves_the_lower_one_alone() {
         let mut bench = bench(Link { policy: Policy::DropNewest, ..Link::drop_oldest(items(2)) });
-        let layered =
-            |number, spatial, role| EncodedFrame { layer: Layer { spatial, temporal: 0 }, ..video(number, role) };
+        let layered = |number, spatial, role| video(number, role).with_layer(Layer::new(spatial, 0));
         bench.entry.take(layered(0, 0, Role::Start));
         bench.entry.take(layered(1, 1, Role::Start));
         bench.entry.take(layered(2, 1, Role::Reference));

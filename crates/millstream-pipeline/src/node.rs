@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use millstream_core::error::Kind;
-use millstream_core::{Clock, Cx, Error, Item, Out, Received, Result, Sink, Stage, Timestamp};
+use millstream_core::{Clock, Cx, Error, Incoming, Item, Out, Result, Sink, Stage, Timestamp};
 
 use crate::faults::panicked;
 use crate::outputs::{Consumer, Outputs};
@@ -85,8 +85,8 @@ impl Seat {
         self.woken.ring();
     }
 
-    pub(crate) fn count_in(&self, received: &impl Received) {
-        let Some((time, size)) = received.measure() else { return };
+    pub(crate) fn count_in(&self, incoming: &impl Incoming) {
+        let Some((time, size)) = incoming.measure() else { return };
         self.counts.items_in.add(1);
         self.counts.bytes_in.add(size as u64);
         self.note_age(time);
@@ -97,8 +97,9 @@ impl Seat {
         self.counts.bytes_out.add(item.size() as u64);
     }
 
-    pub(crate) fn note_age(&self, time: Timestamp) {
-        if self.timed {
+    /// Notes how old an item is that was captured at `time`; an age that is only estimated is not counted.
+    pub(crate) fn note_age(&self, time: Option<Timestamp>) {
+        if let Some(time) = time.filter(|_| self.timed) {
             self.counts.latency.note(self.clock.now().since(time));
         }
     }
@@ -121,7 +122,7 @@ pub(crate) struct StageNode<I, O> {
     life: Life,
 }
 
-impl<I: Received, O: Item> StageNode<I, O> {
+impl<I: Incoming, O: Item> StageNode<I, O> {
     pub(crate) fn new(stage: Box<dyn Stage<I, O>>, cx: Cx, outputs: Outputs<O>, seat: Seat) -> Self {
         StageNode { stage, out: Out::new(cx), outputs, seat, life: Life::Running }
     }
@@ -151,7 +152,7 @@ impl<I: Received, O: Item> StageNode<I, O> {
     }
 }
 
-impl<I: Received, O: Item> Consumer<I> for StageNode<I, O> {
+impl<I: Incoming, O: Item> Consumer<I> for StageNode<I, O> {
     fn ready(&mut self) -> bool {
         self.outputs.flush()
     }
@@ -221,7 +222,7 @@ pub(crate) struct SinkNode<T> {
     done: bool,
 }
 
-impl<T: Received> SinkNode<T> {
+impl<T: Incoming> SinkNode<T> {
     pub(crate) fn new(sink: Box<dyn Sink<T>>, cx: Cx, seat: Seat) -> Self {
         SinkNode { sink, cx, seat, done: false }
     }
@@ -240,7 +241,7 @@ impl<T: Received> SinkNode<T> {
     }
 }
 
-impl<T: Received> Consumer<T> for SinkNode<T> {
+impl<T: Incoming> Consumer<T> for SinkNode<T> {
     fn ready(&mut self) -> bool {
         true
     }

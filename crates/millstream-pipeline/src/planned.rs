@@ -79,7 +79,7 @@ impl Pipeline {
 
     fn add_planned(&mut self, stage: PlannedStage, given: &[&str], outputs: &[AnyOutputs]) -> Result<AnyOutputs> {
         let PlannedStage { name, weight, blocking, factory, inputs, outputs: planned, .. } = stage;
-        let formats: Vec<(&str, Format)> = inputs.iter().map(|input| (input.key, input.format)).collect();
+        let formats: Vec<(&str, Format)> = inputs.iter().map(|input| (input.key, input.format.clone())).collect();
         let clock = self.clock().clone();
         let mut joined = Joined::new(&name, &clock, &formats, given);
         let worker = factory(&mut joined)?;

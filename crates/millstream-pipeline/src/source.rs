@@ -69,7 +69,7 @@ impl<T: Item> Task for SourceTask<T> {
         let called = self.seat.call(|| self.source.next(&mut self.cx));
         let Some(item) = self.turn.after(called, &self.seat, self.cx.now()) else { return Step::Asked };
         self.seat.count_out(&item);
-        self.seat.note_age(item.time());
+        self.seat.note_age((!item.time_is_estimated()).then(|| item.time()));
         self.given.push_back(item);
         self.outputs.give(&mut self.given);
         Step::Moved

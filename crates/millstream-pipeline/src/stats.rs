@@ -158,7 +158,8 @@ pub struct StageStatistics {
     pub failure: Option<String>,
     /// How long it worked, in microseconds.
     pub busy_us: u64,
-    /// How old items were, since their capture, when it took them (a source: when it gave them).
+    /// How old items were, since their capture, when it took them (a source: when it gave them). Items whose time of
+    /// capture is only estimated are not counted.
     pub latency: Latency,
 }
 

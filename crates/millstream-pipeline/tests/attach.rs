@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millstream_core::{
-    Clock, Cx, EncodedFrame, Error, FromInput, InputEvent, Layer, Next, OPUS, Out, Result, Role, Sink, Source, Stage,
-    Timestamp, Utc,
+    Clock, Cx, EncodedFrame, Error, FromInput, InputEvent, Next, OPUS, Out, Result, Sink, Source, Stage, Timestamp, Utc,
 };
 use millstream_pipeline::{Branch, Inputs, Link, Output, Pipeline, Running, Stepped};
 
@@ -46,15 +45,8 @@ impl Source<EncodedFrame> for Ticking {
             return Ok(Next::Until(time));
         }
         self.given += 1;
-        Ok(Next::Item(EncodedFrame {
-            time,
-            duration: self.period,
-            codec: OPUS,
-            role: Role::Start,
-            layer: Layer::default(),
-            size: None,
-            data: Bytes::from_owner(Payload(self.payloads.clone())),
-        }))
+        let payload = Bytes::from_owner(Payload(self.payloads.clone()));
+        Ok(Next::Item(EncodedFrame::new(OPUS, time, payload).with_duration(self.period)))
     }
 }
 

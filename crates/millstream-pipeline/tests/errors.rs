@@ -117,7 +117,7 @@ impl Sink<FromInput<AudioFrame>> for Player {
 }
 
 fn block(time: Timestamp) -> AudioFrame {
-    AudioFrame { time, samples: vec![0.0; 48].into(), rate: 48_000, channels: 1, discontinuity: false }
+    AudioFrame::new(48_000, 1, time, vec![0.0; 48])
 }
 
 /// A pipeline in which every role is played, each link `block`, so that nothing but the fault loses anything.

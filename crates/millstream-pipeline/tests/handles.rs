@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::{Sink as _, SinkExt, StreamExt, stream};
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    AudioFrame, Control, Cx, EncodedFrame, Item, Layer, Layers, Next, Out, Result, Role, Source, Timestamp, Utc, VP8,
+    AudioFrame, Bytes, Control, Cx, EncodedFrame, Item, Layers, Next, Out, Result, Role, Source, Timestamp, Utc, VP8,
     Wishes,
 };
 use millstream_pipeline::handles::{self, Closed, Pull, Push, TryRecv, TrySend};
@@ -27,25 +27,11 @@ fn items(count: usize) -> NonZeroUsize {
 }
 
 fn block(number: u64) -> AudioFrame {
-    AudioFrame {
-        time: Timestamp::from_millis(number),
-        samples: vec![0.0; 8].into(),
-        rate: 8000,
-        channels: 1,
-        discontinuity: false,
-    }
+    AudioFrame::new(8000, 1, Timestamp::from_millis(number), vec![0.0; 8])
 }
 
 fn frame(number: u64, role: Role) -> EncodedFrame {
-    EncodedFrame {
-        time: Timestamp::from_millis(number),
-        duration: Duration::ZERO,
-        codec: VP8,
-        role,
-        layer: Layer::default(),
-        size: None,
-        data: Default::default(),
-    }
+    EncodedFrame::new(VP8, Timestamp::from_millis(number), Bytes::new()).with_role(role)
 }
 
 fn number<T: Item>(item: T) -> u64 {
@@ -311,7 +297,7 @@ fn asking_wakes_a_source_that_sleeps() {
                 return Ok(Next::Idle);
             }
             self.0 -= 1;
-            Ok(Next::Item(EncodedFrame { time: cx.now(), ..frame(0, Role::Start) }))
+            Ok(Next::Item(frame(0, Role::Start).with_time(cx.now())))
         }
         fn control(&mut self, wish: Control, _: &mut Cx) {
             self.0 += u64::from(wish == Control::KeyFrame(Layers::ALL));

@@ -11,7 +11,7 @@ use millstream_core::{AudioFrame, Control, Cx, Error, Layers, Next, Out, Result,
 use millstream_pipeline::{Link, Pipeline, Running, Stepped};
 
 fn block(time: Timestamp) -> AudioFrame {
-    AudioFrame { time, samples: vec![0.0; 480].into(), rate: 48_000, channels: 1, discontinuity: false }
+    AudioFrame::new(48_000, 1, time, vec![0.0; 480])
 }
 
 /// Gives `count` blocks, one each 10 ms from the start on.
@@ -452,4 +452,33 @@ fn a_driver_runs_when_it_is_due_and_when_it_is_woken_and_ends_with_the_pipeline(
     assert_eq!(*called.lock().unwrap(), [0, 10, 20, 50]);
     run.stop().unwrap();
     assert!(run.is_finished());
+}
+
+#[test]
+fn an_estimated_time_of_capture_is_no_latency() {
+    let mut pipeline = Pipeline::in_virtual_time("estimated", Utc::default());
+    let mut given = 0;
+    let source = pipeline.source("network", move |cx: &mut Cx| -> Result<Next<AudioFrame>> {
+        let arrived = cx.start() + Duration::from_millis(10 * given + 50);
+        if given == 5 {
+            return Ok(Next::End);
+        }
+        if cx.now() < arrived {
+            return Ok(Next::Until(arrived));
+        }
+        given += 1;
+        // The first sender report comes before the fourth block, and says that capture was 50 ms ago.
+        let (time, estimated) = if given <= 3 { (arrived, true) } else { (arrived - Duration::from_millis(50), false) };
+        Ok(Next::Item(block(time).with_estimated_time(estimated)))
+    });
+    let passed = pipeline.inline("pass", &source, pass);
+    pipeline.inline_sink("sink", &passed, nowhere);
+    let mut run = pipeline.step().unwrap();
+    run.run_to_end().unwrap();
+    let statistics = run.statistics();
+    for (name, items) in [("network", 0), ("pass", 5), ("sink", 5)] {
+        let stage = statistics.stage(name).unwrap();
+        assert_eq!((stage.items_in, stage.latency.count), (items, 2), "{name}");
+        assert_eq!(stage.latency.max_us, 50_000, "{name}");
+    }
 }

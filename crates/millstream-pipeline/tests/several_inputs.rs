@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream_core::{
-    Cx, EncodedFrame, FromInput, InputEvent, InputId, Layer, Next, OPUS, Out, Result, Role, Sink, Source, Timestamp,
-    Utc,
+    Bytes, Cx, EncodedFrame, FromInput, InputEvent, InputId, Next, OPUS, Out, Result, Sink, Source, Timestamp, Utc,
 };
 use millstream_pipeline::{Link, Pipeline, Running, Statistics};
 
@@ -26,15 +25,8 @@ fn file(count: u64, micros: u64) -> impl Source<EncodedFrame> {
             return Ok(Next::End);
         }
         given += 1;
-        Ok(Next::Item(EncodedFrame {
-            time: at(micros * (given - 1)),
-            duration: Duration::from_micros(micros),
-            codec: OPUS,
-            role: Role::Start,
-            layer: Layer::default(),
-            size: None,
-            data: Default::default(),
-        }))
+        let packet = EncodedFrame::new(OPUS, at(micros * (given - 1)), Bytes::new());
+        Ok(Next::Item(packet.with_duration(Duration::from_micros(micros))))
     }
 }
 

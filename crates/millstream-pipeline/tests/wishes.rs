@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    Control, Cx, EncodedFrame, Error, FromInput, InputEvent, InputId, Layer, Layers, Next, OPUS, Out, Result, Role,
-    Sink, Source, Stage, Timestamp, Utc, VP8,
+    Bytes, Control, Cx, EncodedFrame, Error, FromInput, InputEvent, InputId, Layer, Layers, Next, OPUS, Out, Result,
+    Role, Sink, Source, Stage, Timestamp, Utc, VP8,
 };
 use millstream_pipeline::{Link, Output, Pipeline, Policy, Stepped};
 
@@ -25,7 +25,7 @@ fn millis(time: Timestamp) -> u64 {
 
 fn frame(time: Timestamp, role: Role) -> EncodedFrame {
     let (duration, layer) = (Duration::ZERO, Layer::default());
-    EncodedFrame { time, duration, codec: VP8, role, layer, size: None, data: Default::default() }
+    EncodedFrame::new(VP8, time, Bytes::new()).with_duration(duration).with_role(role).with_layer(layer)
 }
 
 fn stepped(build: impl FnOnce(&mut Pipeline)) -> Stepped {
@@ -312,7 +312,7 @@ impl Source<EncodedFrame> for Network {
             return Ok(Next::Until(at(arrival)));
         }
         self.arrivals.pop_front();
-        Ok(Next::Item(EncodedFrame { codec: OPUS, ..frame(at(20 * number), Role::Start) }))
+        Ok(Next::Item(frame(at(20 * number), Role::Start).with_codec(OPUS)))
     }
     fn control(&mut self, wish: Control, cx: &mut Cx) {
         self.heard.note(cx, wish);
@@ -380,7 +380,7 @@ impl<F: FnMut(u64, &Journal<Control>) -> (Role, Layer) + Send> Source<EncodedFra
         }
         let (role, layer) = (self.frame)(self.given, &self.heard);
         self.given += 1;
-        Ok(Next::Item(EncodedFrame { layer, ..frame(time, role) }))
+        Ok(Next::Item(frame(time, role).with_layer(layer)))
     }
     fn control(&mut self, wish: Control, cx: &mut Cx) {
         self.heard.note(cx, wish);
@@ -433,7 +433,7 @@ fn a_dropped_layer_closes_those_above_it_and_only_they_begin_anew() {
             }
             let answers = wished.is_some_and(|(due, layers)| due == picture && layers.contains(spatial));
             let role = if picture == 0 || answers { Role::Start } else { Role::Reference };
-            (role, Layer { spatial, temporal: 0 })
+            (role, Layer::new(spatial, 0))
         };
         let encoder = Encoder { frame, count: 18, each: 3, interval: 30, given: 0, heard: heard.clone() };
         let encoder = p.source("encoder", encoder);

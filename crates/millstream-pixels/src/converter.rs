@@ -39,6 +39,7 @@ impl Converter {
         });
         written?;
         converted.rotation = frame.rotation;
+        converted.time_is_estimated = frame.time_is_estimated;
         Ok(converted)
     }
 }

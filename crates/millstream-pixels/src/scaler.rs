@@ -61,6 +61,7 @@ impl Scaler {
         });
         scaled.color = frame.color;
         scaled.rotation = frame.rotation;
+        scaled.time_is_estimated = frame.time_is_estimated;
         Ok(scaled)
     }
 }

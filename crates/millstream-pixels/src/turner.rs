@@ -49,6 +49,7 @@ impl Turner {
             }
         });
         (turned.color, turned.rotation) = (frame.color, frame.rotation);
+        turned.time_is_estimated = frame.time_is_estimated;
         turned
     }
 }

@@ -13,15 +13,7 @@
 //! use millstream_rtp::vp8::{Options, Packetizer};
 //!
 //! let mut packetizer = Packetizer::new(Options::default());
-//! let frame = EncodedFrame {
-//!     time: Timestamp::ZERO,
-//!     duration: Default::default(),
-//!     codec: VP8,
-//!     role: Role::Start,
-//!     layer: Layer::default(),
-//!     size: Some((640, 360)),
-//!     data: vec![0; 3000].into(),
-//! };
+//! let frame = EncodedFrame::new(VP8, Timestamp::ZERO, vec![0; 3000]).with_role(Role::Start).with_size((640, 360));
 //! let mut out = Out::at(Timestamp::ZERO);
 //! packetizer.process(frame, &mut out)?;
 //! let packets = out.items().pop_front().expect("one frame gives one group of packets");

@@ -1,22 +1,21 @@
 //! Opus over RTP: RFC 7587. One packet of Opus is one payload.
 
-use millstream_core::descriptor::Gives;
 use millstream_core::{
-    Accepts, ByteRing, Codec, Descriptor, EncodedFrame, Error, Format, OPUS, Out, Pool, Result, RtpHeader, RtpPackets,
-    Stage, Timestamp, Worker,
+    ByteRing, Codec, Descriptor, EncodedFrame, Error, Format, OPUS, Out, Pool, Result, RtpHeader, RtpPackets, Stage,
+    Timestamp, Worker,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use millstream_core::sequencer::{Seed, Sequencer};
+use millstream_core::rtp::{Seed, Sequencer};
 
 /// The stage type `opus-packetizer`.
 pub fn descriptor() -> Descriptor {
     Descriptor::stage(
         "opus-packetizer",
         "Puts Opus packets into RTP packets (RFC 7587)",
-        Accepts::Only(Format::Encoded(OPUS)),
-        Gives::Format(Format::Packets(OPUS)),
+        Format::Encoded(OPUS),
+        Format::Packets(OPUS),
     )
     .light()
     .build(|options: Options, _| Ok(Worker::stage(Packetizer::new(options))))
@@ -61,7 +60,7 @@ impl Packetizer {
     /// A packetizer for one stream.
     pub fn new(options: Options) -> Packetizer {
         Packetizer {
-            sequencer: Sequencer::new(OPUS, &mut Seed::new(options.seed)),
+            sequencer: Sequencer::new(&OPUS, &mut Seed::new(options.seed)),
             end: None,
             ring: ByteRing::new(CHUNK, CHUNKS),
             headers: Pool::new(GROUPS),
@@ -71,7 +70,7 @@ impl Packetizer {
 
 impl Stage<EncodedFrame, RtpPackets> for Packetizer {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<RtpPackets>) -> Result<()> {
-        frame.require(OPUS)?;
+        frame.require(&OPUS)?;
         if frame.data.is_empty() {
             return Err(Error::bad_item("an Opus packet without a byte: its encoder pushed what it dropped"));
         }
@@ -82,16 +81,10 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
 
         // The copy is short, and lets go of the encoder's buffer while an engine keeps ours to send again.
         let data = self.ring.copy(&frame.data);
-        let header = RtpHeader {
-            sequence: self.sequencer.sequence(),
-            timestamp: self.sequencer.timestamp(frame.time),
-            marker: after_silence,
-            start: 0,
-            end: data.len() as u32,
-        };
+        let (sequence, timestamp) = (self.sequencer.sequence(), self.sequencer.timestamp(frame.time));
+        let header = RtpHeader::new(sequence, timestamp, 0..data.len() as u32).with_marker(after_silence);
         let headers = self.headers.collect([header]);
-        let EncodedFrame { time, role, layer, .. } = frame;
-        out.push(RtpPackets { time, codec: OPUS, role, layer, headers, data });
+        out.push(RtpPackets::of(&frame, headers, data));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
-use millstream_core::{Codec, EncodedFrame, Layer, OPUS, Out, Role, RtpPackets, Stage, Timestamp, VP8};
+use millstream_core::{Codec, EncodedFrame, OPUS, Out, Role, RtpPackets, Stage, Timestamp, VP8};
 use millstream_rtp::{opus, vp8};
 
 thread_local! {
@@ -48,15 +48,9 @@ fn allocations(stage: &mut dyn Stage<EncodedFrame, RtpPackets>, codec: Codec, si
         if count == 100 {
             before = ALLOCATIONS.get();
         }
-        let frame = EncodedFrame {
-            time: Timestamp::from_millis(20 * count),
-            duration: Duration::from_millis(20),
-            codec,
-            role: Role::Reference,
-            layer: Layer::default(),
-            size: None,
-            data: data.clone(),
-        };
+        let frame = EncodedFrame::new(codec.clone(), Timestamp::from_millis(20 * count), data.clone())
+            .with_duration(Duration::from_millis(20))
+            .with_role(Role::Reference);
         stage.process(frame, &mut out).unwrap();
         in_use.extend(out.items().pop_front());
         if in_use.len() > held {

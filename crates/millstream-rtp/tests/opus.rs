@@ -3,21 +3,13 @@
 use std::time::Duration;
 
 use millstream_core::error::Kind;
-use millstream_core::{EncodedFrame, Layer, OPUS, Out, Role, RtpPackets, Stage, Timestamp};
+use millstream_core::{Bytes, EncodedFrame, OPUS, Out, RtpPackets, Stage, Timestamp};
 use millstream_rtp::opus::{Options, Packetizer};
 use rtp::codecs::opus::OpusPacket;
 use rtp::packetizer::Depacketizer;
 
 fn frame(time: Timestamp, duration: Duration) -> EncodedFrame {
-    EncodedFrame {
-        time,
-        duration,
-        codec: OPUS,
-        role: Role::Start,
-        layer: Layer::default(),
-        size: None,
-        data: vec![0xFC; 160].into(),
-    }
+    EncodedFrame::new(OPUS, time, vec![0xFC; 160]).with_duration(duration)
 }
 
 fn packetize(packetizer: &mut Packetizer, frame: EncodedFrame) -> RtpPackets {
@@ -70,7 +62,7 @@ fn the_first_packet_after_silence_carries_the_marker() {
 #[test]
 fn an_empty_frame_is_a_bad_item() {
     let mut packetizer = Packetizer::new(Options::default());
-    let empty = EncodedFrame { data: Default::default(), ..frame(Timestamp::ZERO, Duration::ZERO) };
+    let empty = frame(Timestamp::ZERO, Duration::ZERO).with_data(Bytes::new());
     let error = packetizer.process(empty, &mut Out::at(Timestamp::ZERO)).unwrap_err();
     assert_eq!(error.kind(), Kind::BadItem);
 }

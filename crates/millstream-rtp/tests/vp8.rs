@@ -9,15 +9,8 @@ use rtp::codecs::vp8::Vp8Packet;
 use rtp::packetizer::Depacketizer;
 
 fn frame(size: usize, time: Timestamp) -> EncodedFrame {
-    EncodedFrame {
-        time,
-        duration: Default::default(),
-        codec: VP8,
-        role: Role::Reference,
-        layer: Layer::default(),
-        size: None,
-        data: (0..size).map(|index| (index % 251) as u8).collect(),
-    }
+    let data: Vec<u8> = (0..size).map(|index| (index % 251) as u8).collect();
+    EncodedFrame::new(VP8, time, data).with_role(Role::Reference)
 }
 
 fn packetize(packetizer: &mut Packetizer, frame: EncodedFrame) -> RtpPackets {
@@ -99,7 +92,7 @@ fn timestamps_are_the_capture_time_in_90_khz() {
 #[test]
 fn what_is_known_of_a_frame_stays_with_its_packets() {
     let mut packetizer = Packetizer::new(Options::default());
-    let discardable = EncodedFrame { role: Role::Discardable, ..frame(10, Timestamp::from_millis(5)) };
+    let discardable = frame(10, Timestamp::from_millis(5)).with_role(Role::Discardable);
     let packets = packetize(&mut packetizer, discardable);
     assert_eq!((packets.role, packets.time, packets.codec), (Role::Discardable, Timestamp::from_millis(5), VP8));
     assert_eq!(read(&packets.data).0.n, 1);
@@ -109,8 +102,8 @@ fn what_is_known_of_a_frame_stays_with_its_packets() {
 fn temporal_layers_are_written_from_the_first_start_after_one_was_seen() {
     let mut packetizer = Packetizer::new(Options::default());
     let mut send = |role, temporal| {
-        let layer = Layer { spatial: 0, temporal };
-        read(&packetize(&mut packetizer, EncodedFrame { role, layer, ..frame(10, Timestamp::ZERO) }).data).0
+        let layer = Layer::new(0, temporal);
+        read(&packetize(&mut packetizer, frame(10, Timestamp::ZERO).with_role(role).with_layer(layer)).data).0
     };
     for (role, temporal) in [(Role::Start, 0), (Role::Discardable, 1), (Role::Reference, 0)] {
         assert_eq!(send(role, temporal).t, 0);

@@ -1,9 +1,8 @@
 //! The stage `gain`: makes sound louder or quieter, or silent.
 
-use millstream_core::descriptor::Gives;
 use millstream_core::known::{Known, SoundGiven};
 use millstream_core::units::Decibels;
-use millstream_core::{Accepts, AudioFrame, Descriptor, Format, Out, Pool, Result, Stage, Worker};
+use millstream_core::{AudioFrame, Descriptor, Format, Out, Pool, Result, Stage, Worker};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,20 +50,17 @@ impl Stage<AudioFrame, AudioFrame> for Gain {
             }
             to.iter_mut().zip(block.samples.iter()).for_each(|(to, from)| *to = from * factor);
         });
-        out.push(AudioFrame { samples, ..block });
+        out.push(block.with_samples(samples));
         Ok(())
     }
 }
 
 /// Describes `gain`.
 pub fn descriptor() -> Descriptor {
-    let audio = Format::Audio;
-    Descriptor::stage("gain", "Makes sound louder, quieter or silent", Accepts::Only(audio), Gives::Format(audio))
-        .light()
-        .knowing(
-            |_: &Options| Known::default().gives(SoundGiven::AS_INPUT),
-            |options: Options, _| Ok(Worker::stage(Gain::new(options))),
-        )
+    Descriptor::stage("gain", "Makes sound louder, quieter or silent", Format::Audio, Format::Audio).light().knowing(
+        |_: &Options| Known::default().gives(SoundGiven::AS_INPUT),
+        |options: Options, _| Ok(Worker::stage(Gain::new(options))),
+    )
 }
 
 #[cfg(test)]
@@ -74,7 +70,7 @@ mod tests {
 
     fn block(samples: &[f32]) -> AudioFrame {
         let time = Timestamp::from_millis(7);
-        AudioFrame { time, samples: samples.to_vec().into(), rate: 8000, channels: 2, discontinuity: true }
+        AudioFrame::new(8000, 2, time, samples.to_vec()).with_discontinuity(true)
     }
 
     fn given(gain: &mut Gain, samples: &[f32]) -> AudioFrame {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use millstream_core::error::Kind;
 use millstream_core::{
-    ByteRing, Codec, Cx, Descriptor, EncodedFrame, Error, Format, Layer, Next, Result, Role, Source, Timestamp, VP8,
-    Worker,
+    ByteRing, Codec, Cx, Descriptor, EncodedFrame, Error, Format, Next, Result, Role, Source, Timestamp, VP8, Worker,
 };
 
 use crate::file::Input;
@@ -204,8 +203,7 @@ impl Frames {
         self.size = vp8::size(&data).unwrap_or(self.size);
         let role = if vp8::is_key_frame(&data) { Role::Start } else { Role::Reference };
         // The file does not say how long a frame lasts.
-        let (duration, layer) = (Duration::ZERO, Layer::default());
-        Ok(EncodedFrame { time, duration, codec: VP8, role, layer, size: Some(self.size), data })
+        Ok(EncodedFrame::new(VP8, time, data).with_role(role).with_size(self.size))
     }
 
     fn cut_off(&self, read: u64, whole: u32) -> Error {

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use millstream_core::{
-    Accepts, Codec, Control, Cx, Descriptor, EncodedFrame, Error, Format, Layers, Result, Role, Sink, Timestamp, VP8,
-    Worker,
+    Codec, Control, Cx, Descriptor, EncodedFrame, Error, Format, Layers, Result, Role, Sink, Timestamp, VP8, Worker,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use crate::ivf::{Header, LENGTH_AT, Tick};
 use crate::output::{self, Output};
 
 /// Ticks in a second: the clock of RTP video (RFC 7741), in which the usual frame rates are whole.
-const RATE: u32 = VP8.clock_rate;
+const RATE: u32 = 90_000;
 /// How long to wait for a key frame before another is asked for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -81,7 +80,7 @@ impl IvfWriter {
 impl Sink<EncodedFrame> for IvfWriter {
     fn consume(&mut self, frame: EncodedFrame, cx: &mut Cx) -> Result<()> {
         self.output.heed(cx);
-        frame.require(VP8)?;
+        frame.require(&VP8)?;
         let Some(mut begun) = self.begun.map_or_else(|| self.begin(&frame, cx), |begun| Ok(Some(begun)))? else {
             return Ok(());
         };
@@ -119,7 +118,7 @@ impl Sink<EncodedFrame> for IvfWriter {
 
 /// Describes `ivf-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("ivf-writer", "Writes VP8 into an IVF file", Accepts::Only(Format::Encoded(VP8))).knowing(
+    Descriptor::sink("ivf-writer", "Writes VP8 into an IVF file", Format::Encoded(VP8)).knowing(
         |options: &Options| output::known(&options.path),
         |options: Options, joined| {
             let writer = IvfWriter::new(&options)?;
@@ -133,14 +132,12 @@ pub fn descriptor() -> Descriptor {
 mod tests {
     use super::*;
     use crate::file::tests::Scratch;
-    use millstream_core::Layer;
 
     fn frame(millis: u64, key: bool) -> EncodedFrame {
         let role = if key { Role::Start } else { Role::Reference };
-        let data = vec![u8::from(!key), 0, 0, millis as u8].into();
+        let data = vec![u8::from(!key), 0, 0, millis as u8];
         let time = Timestamp::from_millis(millis);
-        let (duration, layer) = (Duration::ZERO, Layer::default());
-        EncodedFrame { time, duration, codec: VP8, role, layer, size: Some((320, 240)), data }
+        EncodedFrame::new(VP8, time, data).with_role(role).with_size((320, 240))
     }
 
     #[test]

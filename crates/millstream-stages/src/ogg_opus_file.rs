@@ -1,7 +1,7 @@
 //! The source `ogg-opus-file`: encoded sound from an Ogg file that holds Opus.
 
 use millstream_core::{
-    ByteRing, Codec, Cx, Descriptor, EncodedFrame, Format, Layer, Next, OPUS, Result, Role, Source, Timestamp, Worker,
+    ByteRing, Codec, Cx, Descriptor, EncodedFrame, Format, Next, OPUS, Result, Source, Timestamp, Worker,
     samples_to_time,
 };
 
@@ -130,8 +130,7 @@ impl Content for Sound {
         self.samples += u64::from(samples);
         self.position = self.position.and_then(|position| position.checked_add(samples.into()));
         let duration = samples_to_time(samples.into(), opus::RATE);
-        let (role, layer) = (Role::Start, Layer::default());
-        Ok(Next::Item(EncodedFrame { time, duration, codec: OPUS, role, layer, size: None, data }))
+        Ok(Next::Item(EncodedFrame::new(OPUS, time, data).with_duration(duration)))
     }
 }
 
@@ -212,6 +211,7 @@ pub(crate) mod tests {
     use crate::ogg::page::Page;
     use crate::output::Output;
     use crate::pace::tests::{cx, step};
+    use millstream_core::Role;
     use millstream_core::Timestamp;
     use millstream_core::error::Kind;
     use std::time::Duration;
@@ -287,7 +287,7 @@ pub(crate) mod tests {
             for (number, frame) in (0u8..).zip(&frames) {
                 assert_eq!((&frame.data[..], frame.time), (&packet(number % 9)[..], time));
                 assert_eq!(frame.duration, Duration::from_millis([20, 10, 5][usize::from(number % 3)]));
-                assert_eq!((frame.codec, frame.role), (OPUS, Role::Start));
+                assert_eq!((&frame.codec, frame.role), (&OPUS, Role::Start));
                 time += frame.duration;
             }
         }

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use millstream_core::{
-    Accepts, Codec, Cx, Descriptor, EncodedFrame, Error, Format, OPUS, Result, Sink, Timestamp, Worker,
-};
+use millstream_core::{Codec, Cx, Descriptor, EncodedFrame, Error, Format, OPUS, Result, Sink, Timestamp, Worker};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +116,7 @@ impl OggOpusWriter {
 impl Sink<EncodedFrame> for OggOpusWriter {
     fn consume(&mut self, frame: EncodedFrame, cx: &mut Cx) -> Result<()> {
         self.output.heed(cx);
-        frame.require(OPUS)?;
+        frame.require(&OPUS)?;
         let len = frame.data.len();
         let samples = opus::samples(&frame.data).filter(|_| len <= MAX_PACKET);
         let samples = samples.ok_or_else(|| Error::bad_item(format!("{len} bytes that are no packet of Opus")))?;
@@ -154,7 +152,7 @@ impl Sink<EncodedFrame> for OggOpusWriter {
 
 /// Describes `ogg-opus-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("ogg-opus-writer", "Writes Opus into an Ogg file", Accepts::Only(Format::Encoded(OPUS))).knowing(
+    Descriptor::sink("ogg-opus-writer", "Writes Opus into an Ogg file", Format::Encoded(OPUS)).knowing(
         |options: &Options| output::known(&options.path),
         |options: Options, joined| {
             let writer = OggOpusWriter::new(&options)?;
@@ -170,23 +168,12 @@ mod tests {
     use crate::file::Input;
     use crate::file::tests::Scratch;
     use crate::ogg::page::Found;
-    use millstream_core::{Layer, Role};
-    use std::time::Duration;
 
     /// CELT of 20 ms.
     const TOC: u8 = 31 << 3;
 
     fn frame(time: u64, data: Vec<u8>) -> EncodedFrame {
-        let (time, duration) = (Timestamp::from_millis(time), Duration::ZERO);
-        EncodedFrame {
-            time,
-            duration,
-            codec: OPUS,
-            role: Role::Start,
-            layer: Layer::default(),
-            size: None,
-            data: data.into(),
-        }
+        EncodedFrame::new(OPUS, Timestamp::from_millis(time), data)
     }
 
     fn written(frames: Vec<EncodedFrame>) -> (Vec<Page>, Vec<Error>) {

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::f32::consts::FRAC_1_SQRT_2 as HALF;
 
-use millstream_core::descriptor::Gives;
 use millstream_core::known::{Given, Known, Sound, SoundGiven};
 use millstream_core::options::{Table, Value};
-use millstream_core::{Accepts, AudioFrame, Descriptor, Error, Format, Out, Pool, Result, Stage, Worker};
+use millstream_core::{AudioFrame, Descriptor, Error, Format, Out, Pool, Result, Stage, Worker};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,18 +110,19 @@ impl Stage<AudioFrame, AudioFrame> for Remix {
                 }
             }
         });
-        out.push(AudioFrame { samples, channels: to, ..block });
+        let mut mixed = block.with_samples(samples);
+        mixed.channels = to;
+        out.push(mixed);
         Ok(())
     }
 }
 
 /// Describes `remix`.
 pub fn descriptor() -> Descriptor {
-    let audio = Format::Audio;
     let gives = |options: &Options| SoundGiven { rate: Given::AsInput, channels: Given::Is(options.channels) };
-    Descriptor::stage("remix", "Gives sound in one channel or two", Accepts::Only(audio), Gives::Format(audio))
+    Descriptor::stage("remix", "Gives sound in one channel or two", Format::Audio, Format::Audio)
         .light()
-        .adapting(adapt)
+        .converting(adapt)
         .knowing(
             move |options: &Options| Known::default().gives(gives(options)),
             |options: Options, _| Ok(Worker::stage(Remix::new(options)?)),
@@ -147,7 +147,7 @@ mod tests {
         let mut samples = vec![0.0; usize::from(from * from)];
         (0..usize::from(from)).for_each(|at| samples[at * usize::from(from) + at] = 1.0);
         let time = Timestamp::from_millis(5);
-        let block = AudioFrame { time, samples: samples.into(), rate: 44_100, channels: from, discontinuity: true };
+        let block = AudioFrame::new(44_100, from, time, samples).with_discontinuity(true);
         let mut out = Out::at(Timestamp::ZERO);
         remix.process(block, &mut out).unwrap();
         let given = out.items().pop_front().unwrap();
@@ -206,8 +206,7 @@ mod tests {
     #[test]
     fn more_channels_are_bad_items() {
         let mut remix = Remix::new(Options::default()).unwrap();
-        let samples = vec![0.0; 9].into();
-        let block = AudioFrame { time: Timestamp::ZERO, samples, rate: 48_000, channels: 9, discontinuity: false };
+        let block = AudioFrame::new(48_000, 9, Timestamp::ZERO, vec![0.0; 9]);
         let error = remix.process(block, &mut Out::at(Timestamp::ZERO)).unwrap_err().to_string();
         assert!(error.contains("9 channels; what can be mixed is 1 to 8"), "{error}");
         assert!(Remix::new(Options { channels: 3 }).is_err() && Remix::new(Options { channels: 0 }).is_err());

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millstream_core::descriptor::Gives;
 use millstream_core::known::{Given, Known, Sound, SoundGiven};
 use millstream_core::options::{Table, Value};
 use millstream_core::units::SampleRate;
 use millstream_core::{
-    Accepts, AudioFrame, Descriptor, Error, Format, Out, Pool, Result, Stage, Timestamp, Worker, samples_to_time,
+    AudioFrame, Descriptor, Error, Format, Out, Pool, Result, Stage, Timestamp, Worker, samples_to_time,
 };
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
@@ -77,6 +76,8 @@ struct Count {
     /// When the first sample was captured, and whether some are missing before it.
     anchor: Timestamp,
     discontinuity: bool,
+    /// Whether the time of the last block was only estimated.
+    estimated: bool,
     taken: u64,
     given: u64,
     /// What the filter gives before the first sample has passed half of it.
@@ -180,14 +181,16 @@ impl Running {
         let samples = pool.fill(from.len(), |samples| samples.copy_from_slice(from));
         let (time, channels) = (count.anchor + samples_to_time(count.given, to), self.channels as u16);
         let discontinuity = std::mem::take(&mut count.discontinuity);
-        out.push(AudioFrame { time, samples, rate: to, channels, discontinuity });
+        let block = AudioFrame::new(to, channels, time, samples).with_discontinuity(discontinuity);
+        out.push(block.with_estimated_time(count.estimated));
         count.given += given as u64;
     }
 }
 
 impl Count {
     fn at(block: &AudioFrame) -> Count {
-        Count { anchor: block.time, discontinuity: block.discontinuity, taken: 0, given: 0, delay: 0 }
+        let (discontinuity, estimated) = (block.discontinuity, block.time_is_estimated);
+        Count { anchor: block.time, discontinuity, estimated, taken: 0, given: 0, delay: 0 }
     }
 }
 
@@ -224,6 +227,7 @@ impl Stage<AudioFrame, AudioFrame> for Resample {
             self.running.iter_mut().for_each(|running| running.count.discontinuity |= astray);
         }
         let running = self.running.as_mut().expect("it was made above");
+        running.count.estimated = block.time_is_estimated;
         running.push(&block.samples, self.rate, &mut self.pool, out);
         Ok(())
     }
@@ -237,11 +241,10 @@ impl Stage<AudioFrame, AudioFrame> for Resample {
 
 /// Describes `resample`.
 pub fn descriptor() -> Descriptor {
-    let audio = Format::Audio;
     let gives = |options: &Options| SoundGiven { rate: Given::Is(options.rate.hz()), channels: Given::AsInput };
-    Descriptor::stage("resample", "Gives sound at another rate", Accepts::Only(audio), Gives::Format(audio))
+    Descriptor::stage("resample", "Gives sound at another rate", Format::Audio, Format::Audio)
         .light()
-        .adapting(adapt)
+        .converting(adapt)
         .knowing(
             move |options: &Options| Known::default().gives(gives(options)),
             |options: Options, _| Ok(Worker::stage(Resample::new(options))),
@@ -267,12 +270,10 @@ mod tests {
     fn sine(from: u32, hz: f64, channels: u16, size: usize) -> Vec<AudioFrame> {
         let at = |n: usize| (0.9 * (TAU * hz * n as f64 / f64::from(from)).sin()) as f32;
         let all: Vec<usize> = (0..from as usize).collect();
-        let block = |part: &[usize]| AudioFrame {
-            time: Timestamp::from_millis(3000) + samples_to_time(part[0] as u64, from),
-            samples: part.iter().flat_map(|n| std::iter::repeat_n(at(*n), channels.into())).collect::<Vec<_>>().into(),
-            rate: from,
-            channels,
-            discontinuity: false,
+        let block = |part: &[usize]| {
+            let samples = part.iter().flat_map(|n| std::iter::repeat_n(at(*n), channels.into())).collect::<Vec<_>>();
+            let time = Timestamp::from_millis(3000) + samples_to_time(part[0] as u64, from);
+            AudioFrame::new(from, channels, time, samples)
         };
         all.chunks(size).map(block).collect()
     }
@@ -411,11 +412,10 @@ mod tests {
         let mut blocks = sine(44_100, 440.0, 1, 441);
         for (from, start) in [(96_000, 4000), (48_000, 5000), (44_100, 6000), (44_100, 7500)] {
             let later = Timestamp::from_millis(start).since(Timestamp::from_millis(3000));
-            blocks.extend(
-                sine(from, 440.0, 1, (from / 100) as usize)
-                    .into_iter()
-                    .map(|block| AudioFrame { time: block.time + later, ..block }),
-            );
+            blocks.extend(sine(from, 440.0, 1, (from / 100) as usize).into_iter().map(|block| {
+                let time = block.time + later;
+                block.with_time(time)
+            }));
         }
         let given = resampled(&mut stage, blocks);
         let total: usize = given.iter().map(AudioFrame::len).sum();
@@ -447,13 +447,7 @@ mod tests {
         for (rate_hz, channels, len) in
             [(0, 1, 9), (999, 1, 9), (800_000, 1, 9), (44_100, 0, 9), (44_100, 2, 9), (44_100, 65, 65)]
         {
-            let block = AudioFrame {
-                time: Timestamp::ZERO,
-                samples: vec![0.0; len].into(),
-                rate: rate_hz,
-                channels,
-                discontinuity: false,
-            };
+            let block = AudioFrame::new(rate_hz, channels, Timestamp::ZERO, vec![0.0; len]);
             rate(48_000).process(block, &mut Out::at(Timestamp::ZERO)).unwrap_err();
         }
     }

@@ -1,8 +1,7 @@
 //! The stage `scale`: makes pictures larger or smaller.
 
-use millstream_core::descriptor::Gives;
 use millstream_core::units::Pixels;
-use millstream_core::{Accepts, Descriptor, Error, Format, MAX_DIMENSION, Out, Result, Stage, VideoFrame, Worker};
+use millstream_core::{Descriptor, Error, Format, MAX_DIMENSION, Out, Result, Stage, VideoFrame, Worker};
 use millstream_pixels::{Converter, Scaler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,8 +88,7 @@ impl Stage<VideoFrame, VideoFrame> for Scale {
 
 /// Describes `scale`.
 pub fn descriptor() -> Descriptor {
-    let video = Format::Video;
-    Descriptor::stage("scale", "Makes pictures larger or smaller", Accepts::Only(video), Gives::Format(video))
+    Descriptor::stage("scale", "Makes pictures larger or smaller", Format::Video, Format::Video)
         .build(|options: Options, _| Ok(Worker::stage(Scale::new(options)?)))
 }
 

@@ -108,6 +108,7 @@ fn words<T: Item>(number: u64, item: &T) -> String {
         Role::Start => "start",
         Role::Reference => "reference",
         Role::Discardable => "discardable",
+        _ => "unknown",
     };
     let (size, layer) = (item.size(), item.layer());
     format!("{number} {} {seconds}.{fraction:09} s {size} B {role} S{}T{}", T::KIND, layer.spatial, layer.temporal)
@@ -163,18 +164,11 @@ mod tests {
     use crate::file::tests::Scratch;
     use millstream_core::worker::{AnyStage, StageFrom};
     use millstream_core::{Clock, Layer, OPUS, Timestamp, VP8};
-    use std::time::Duration;
 
     fn frame(millis: u64) -> EncodedFrame {
-        EncodedFrame {
-            time: Timestamp::from_millis(millis),
-            duration: Duration::ZERO,
-            codec: VP8,
-            role: if millis == 0 { Role::Start } else { Role::Discardable },
-            layer: Layer { spatial: 0, temporal: 2 },
-            size: None,
-            data: vec![7; millis as usize].into(),
-        }
+        let role = if millis == 0 { Role::Start } else { Role::Discardable };
+        let frame = EncodedFrame::new(VP8, Timestamp::from_millis(millis), vec![7; millis as usize]);
+        frame.with_role(role).with_layer(Layer::new(0, 2))
     }
 
     #[test]

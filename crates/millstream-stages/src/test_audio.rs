@@ -122,7 +122,7 @@ impl TestAudio {
             }
         });
         let discontinuity = std::mem::take(&mut self.discontinuity);
-        AudioFrame { time, samples, rate: RATE as u32, channels: self.channels, discontinuity }
+        AudioFrame::new(RATE as u32, self.channels, time, samples).with_discontinuity(discontinuity)
     }
 }
 

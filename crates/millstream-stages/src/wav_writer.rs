@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use millstream_core::{Accepts, AudioFrame, Cx, Descriptor, Error, Format as Kind, Result, Sink, Timestamp, Worker};
+use millstream_core::{AudioFrame, Cx, Descriptor, Error, Format as Kind, Result, Sink, Timestamp, Worker};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -225,7 +225,7 @@ impl Sink<AudioFrame> for WavWriter {
 
 /// Describes `wav-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("wav-writer", "Writes raw sound into a WAVE file", Accepts::Only(Kind::Audio)).knowing(
+    Descriptor::sink("wav-writer", "Writes raw sound into a WAVE file", Kind::Audio).knowing(
         |options: &Options| output::known(&options.path),
         |options: Options, joined| {
             let writer = WavWriter::new(&options)?;
@@ -244,13 +244,7 @@ mod tests {
     use millstream_core::error::Kind as ErrorKind;
 
     fn block(time: Duration, samples: Vec<f32>, channels: u16) -> AudioFrame {
-        AudioFrame {
-            time: Timestamp::ZERO + time,
-            samples: samples.into(),
-            rate: 48_000,
-            channels,
-            discontinuity: false,
-        }
+        AudioFrame::new(48_000, channels, Timestamp::ZERO + time, samples)
     }
 
     fn writer(file: &Scratch, format: Format) -> WavWriter {
@@ -298,7 +292,7 @@ mod tests {
         let mut writer = writer(&file, Format::S16);
         let mut cx = Cx::at(Timestamp::ZERO);
         let mut give = |millis, discontinuity| {
-            let block = AudioFrame { discontinuity, ..block(Duration::from_millis(millis), vec![0.5; 480], 1) };
+            let block = block(Duration::from_millis(millis), vec![0.5; 480], 1).with_discontinuity(discontinuity);
             writer.consume(block, &mut cx).unwrap();
         };
         // 20 and 30 ms are right; 45 wavers by 5 ms; before 55 ms 5 ms are missing by its own words, and

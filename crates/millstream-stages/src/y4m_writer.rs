@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use millstream_core::units::FrameRate;
-use millstream_core::{
-    Accepts, Cx, Descriptor, Format, PixelFormat, Range, Result, Sink, Timestamp, VideoFrame, Worker,
-};
+use millstream_core::{Cx, Descriptor, Format, PixelFormat, Range, Result, Sink, Timestamp, VideoFrame, Worker};
 use millstream_pixels::Converter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -185,7 +183,7 @@ impl Sink<VideoFrame> for Y4mWriter {
 
 /// Describes `y4m-writer`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("y4m-writer", "Writes raw video into a YUV4MPEG2 file", Accepts::Only(Format::Video)).knowing(
+    Descriptor::sink("y4m-writer", "Writes raw video into a YUV4MPEG2 file", Format::Video).knowing(
         |options: &Options| output::known(&options.path),
         |options: Options, joined| {
             let writer = Y4mWriter::new(&options)?;

@@ -40,7 +40,7 @@ fn vp8(number: u64) -> EncodedFrame {
 
 /// A packet that says 20 ms in stereo (RFC 6716, section 3.1), without meaning.
 fn opus(number: u64) -> EncodedFrame {
-    EncodedFrame { data: vec![0xFC; 160].into(), ..examples::frame(OPUS, 0, number) }
+    examples::frame(OPUS, 0, number).with_data(vec![0xFC; 160])
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn microphone(from: u64, count: u64, delay: u64, block: &[f32]) -> impl Source<A
         given += 1;
         let samples = block.iter().copied().cycle().take(480 * block.len()).collect::<Vec<f32>>();
         let channels = block.len() as u16;
-        Ok(Next::Item(AudioFrame { time, samples: samples.into(), rate: 48_000, channels, discontinuity: false }))
+        Ok(Next::Item(AudioFrame::new(48_000, channels, time, samples)))
     }
 }
 
@@ -261,8 +261,8 @@ fn unpaced(count: u64, sample: f32) -> impl Source<AudioFrame> {
         }
         let time = cx.start() + samples_to_time(480 * given, 48_000);
         given += 1;
-        let samples = vec![sample; 480].into();
-        Ok(Next::Item(AudioFrame { time, samples, rate: 48_000, channels: 1, discontinuity: false }))
+        let samples = vec![sample; 480];
+        Ok(Next::Item(AudioFrame::new(48_000, 1, time, samples)))
     }
 }
 
@@ -322,7 +322,8 @@ fn threads_give_the_same() {
     drop(inputs);
     let end = heard.clone();
     pipeline.sink("end", mixed.through(Link::block(FOUR)), move |block: AudioFrame, cx: &mut Cx| {
-        end.0.lock().unwrap().push((0, AudioFrame { time: at(0) + block.time.since(cx.start()), ..block }));
+        let time = at(0) + block.time.since(cx.start());
+        end.0.lock().unwrap().push((0, block.with_time(time)));
         Ok(())
     });
     pipeline.spawn().unwrap().wait().unwrap();

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use millstream_core::{
-    AudioFrame, Codec, EncodedFrame, Item, Layer, Media, PixelFormat, Pool, Role, RtpHeader, RtpPackets, Timestamp,
-    VideoFrame, samples_to_time,
+    AudioFrame, Bytes, Codec, EncodedFrame, Item, Layer, Media, PixelFormat, Pool, Role, RtpHeader, RtpPackets,
+    Timestamp, VideoFrame, samples_to_time,
 };
 
 use crate::chance::Chance;
@@ -56,13 +56,7 @@ pub(crate) fn sound(rate: u32, channels: u16, first: u64, length: usize) -> Audi
     let samples: Vec<f32> = (at..at + (length * usize::from(channels)) as u64)
         .map(|index| (Chance::new(index).share() * 0.6 - 0.3) as f32)
         .collect();
-    AudioFrame {
-        time: Timestamp::ZERO + samples_to_time(first, rate),
-        samples: samples.into(),
-        rate,
-        channels,
-        discontinuity: false,
-    }
+    AudioFrame::new(rate, channels, Timestamp::ZERO + samples_to_time(first, rate), samples)
 }
 
 /// Frame `number` of `codec` with `size` bytes of noise: 30 in a second for video, 50 for audio. The first
@@ -78,30 +72,31 @@ pub fn frame(codec: Codec, size: usize, number: u64) -> EncodedFrame {
         Media::Audio => Timestamp::from_millis(20 * number),
     };
     let mut noise = Chance::new(number);
-    let data = (0..size).map(|_| (noise.next() >> 56) as u8).collect();
+    let data: Vec<u8> = (0..size).map(|_| (noise.next() >> 56) as u8).collect();
     let picture = (codec.media == Media::Video).then_some((320, 180));
-    EncodedFrame { time, duration, codec, role, layer: Layer::default(), size: picture, data }
+    EncodedFrame::new(codec, time, data).with_duration(duration).with_role(role).with_size(picture)
 }
 
 /// Group `number` of packets of `codec`: two packets of 100 bytes for video, one for audio.
 pub fn packets(codec: Codec, number: u64) -> RtpPackets {
     let count = if codec.media == Media::Video { 2 } else { 1 };
-    let EncodedFrame { time, role, layer, data, .. } = frame(codec, 100 * count as usize, number);
-    let header = |index: u32| RtpHeader {
-        sequence: (number * u64::from(count) + u64::from(index)) as u16,
-        timestamp: time.ticks(codec.clock_rate) as u32,
-        marker: index + 1 == count,
-        start: 100 * index,
-        end: 100 * index + 100,
+    let frame = frame(codec, 100 * count as usize, number);
+    let timestamp = frame.time.ticks(frame.codec.clock_rate) as u32;
+    let header = |index: u32| {
+        let sequence = (number * u64::from(count) + u64::from(index)) as u16;
+        let payload = 100 * index..100 * index + 100;
+        RtpHeader::new(sequence, timestamp, payload).with_marker(index + 1 == count)
     };
-    let headers: Vec<RtpHeader> = (0..count).map(header).collect();
-    RtpPackets { time, codec, role, layer, headers: headers.into(), data }
+    RtpPackets::of(&frame, (0..count).map(header).collect::<Vec<_>>(), frame.data.clone())
 }
 
 /// What a stage may be handed besides what it likes: it takes it or refuses it in words.
 pub trait Odd: Item {
     /// Items that are unusual or wrong, each with what it is, made from `good`.
     fn odd(good: &Self) -> Vec<(String, Self)>;
+
+    /// The same item, whose time of capture is only estimated.
+    fn estimated(self) -> Self;
 }
 
 impl Odd for VideoFrame {
@@ -118,12 +113,18 @@ impl Odd for VideoFrame {
         }
         all.into_iter().map(|(what, picture)| (what, stamped(picture, good.time))).collect()
     }
+
+    fn estimated(self) -> VideoFrame {
+        self.with_estimated_time(true)
+    }
 }
 
 impl Odd for AudioFrame {
     fn odd(good: &AudioFrame) -> Vec<(String, AudioFrame)> {
         let with = |what: &str, rate: u32, channels: u16, samples: Vec<f32>| {
-            (what.to_owned(), AudioFrame { rate, channels, samples: samples.into(), ..good.clone() })
+            let mut odd = good.clone().with_samples(samples);
+            (odd.rate, odd.channels) = (rate, channels);
+            (what.to_owned(), odd)
         };
         let (rate, channels) = (good.rate, good.channels);
         let whole = usize::from(channels) * 480;
@@ -145,31 +146,40 @@ impl Odd for AudioFrame {
             with("samples a million times too loud", rate, channels, vec![-1e6; whole]),
         ]
     }
+
+    fn estimated(self) -> AudioFrame {
+        self.with_estimated_time(true)
+    }
 }
 
 impl Odd for EncodedFrame {
     fn odd(good: &EncodedFrame) -> Vec<(String, EncodedFrame)> {
         let cut = |len: usize| good.data.slice(..len.min(good.data.len()));
         vec![
-            ("a frame without a byte".to_owned(), EncodedFrame { data: cut(0), ..good.clone() }),
-            ("a frame of one byte".to_owned(), EncodedFrame { data: cut(1), ..good.clone() }),
-            ("half a frame".to_owned(), EncodedFrame { data: cut(good.data.len() / 2), ..good.clone() }),
-            ("a reference before a start".to_owned(), EncodedFrame { role: Role::Reference, ..good.clone() }),
-            ("a frame without a duration".to_owned(), EncodedFrame { duration: Duration::ZERO, ..good.clone() }),
-            ("a frame without a size".to_owned(), EncodedFrame { size: None, ..good.clone() }),
-            (
-                "the layer 255/255".to_owned(),
-                EncodedFrame { layer: Layer { spatial: 255, temporal: 255 }, ..good.clone() },
-            ),
+            ("a frame without a byte".to_owned(), good.clone().with_data(cut(0))),
+            ("a frame of one byte".to_owned(), good.clone().with_data(cut(1))),
+            ("half a frame".to_owned(), good.clone().with_data(cut(good.data.len() / 2))),
+            ("a reference before a start".to_owned(), good.clone().with_role(Role::Reference)),
+            ("a frame without a duration".to_owned(), good.clone().with_duration(Duration::ZERO)),
+            ("a frame without a size".to_owned(), good.clone().with_size(None)),
+            ("the layer 255/255".to_owned(), good.clone().with_layer(Layer::new(255, 255))),
         ]
+    }
+
+    fn estimated(self) -> EncodedFrame {
+        self.with_estimated_time(true)
     }
 }
 
 impl Odd for RtpPackets {
     fn odd(good: &RtpPackets) -> Vec<(String, RtpPackets)> {
-        let none = RtpPackets { headers: Vec::new().into(), data: good.data.slice(..0), ..good.clone() };
-        let empty = RtpPackets { headers: vec![RtpHeader::default()].into(), ..none.clone() };
+        let with = |headers: Vec<RtpHeader>| RtpPackets::new(good.codec.clone(), good.time, headers, Bytes::new());
+        let (none, empty) = (with(Vec::new()), with(vec![RtpHeader::default()]));
         vec![("no packets".to_owned(), none), ("a packet without a byte".to_owned(), empty)]
+    }
+
+    fn estimated(self) -> RtpPackets {
+        self.with_estimated_time(true)
     }
 }
 

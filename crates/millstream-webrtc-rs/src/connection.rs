@@ -95,7 +95,7 @@ pub(crate) fn rtp_codec(codec: &Codec) -> RTCRtpCodec {
         mime_type: codec.mime(),
         clock_rate: codec.clock_rate,
         channels: codec.channels,
-        sdp_fmtp_line: codec.fmtp.to_owned(),
+        sdp_fmtp_line: codec.fmtp.to_string(),
         rtcp_feedback: feedback(codec.media),
     }
 }

@@ -5,7 +5,7 @@ mod viewer;
 
 use std::time::Duration;
 
-use millstream_core::{Clock, Codec, Layer, Media, OPUS, Role, RtpHeader, RtpPackets, Timestamp, VP8};
+use millstream_core::{Clock, Codec, Media, OPUS, Role, RtpHeader, RtpPackets, Timestamp, VP8};
 use millstream_webrtc::{
     Audience, Description, Engine, Events, Peer, PeerEvent, PeerOptions, PeerState, Sender, TrackOptions,
 };
@@ -37,7 +37,7 @@ fn open() -> Show {
 
 impl Show {
     fn track(&self, codec: Codec) -> Sender {
-        let options = TrackOptions { codec, stream: "show".into(), id: codec.media.to_string() };
+        let options = TrackOptions { stream: "show".into(), id: codec.media.to_string(), codec };
         self.peer.add_track(options).unwrap()
     }
 
@@ -67,21 +67,10 @@ impl Show {
 /// What was captured at `time`, in three packets for a picture.
 fn frame(codec: Codec, time: Timestamp, role: Role) -> RtpPackets {
     let count = if codec.media == Media::Video { 3 } else { 1 };
-    let header = |n: u32| RtpHeader {
-        sequence: 0,
-        timestamp: time.ticks(codec.clock_rate) as u32,
-        marker: n + 1 == count,
-        start: n * 100,
-        end: (n + 1) * 100,
-    };
-    RtpPackets {
-        time,
-        codec,
-        role,
-        layer: Layer::default(),
-        headers: (0..count).map(header).collect::<Vec<_>>().into(),
-        data: vec![0x10; count as usize * 100].into(),
-    }
+    let timestamp = time.ticks(codec.clock_rate) as u32;
+    let header = |n: u32| RtpHeader::new(0, timestamp, n * 100..(n + 1) * 100).with_marker(n + 1 == count);
+    let headers: Vec<_> = (0..count).map(header).collect();
+    RtpPackets::new(codec, time, headers, vec![0x10; count as usize * 100]).with_role(role)
 }
 
 /// Sends picture and sound every 20 ms until it is dropped.

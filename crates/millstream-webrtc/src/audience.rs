@@ -72,7 +72,8 @@ impl Audience {
         }
         let mut seat = Seat(Vec::new());
         for end in ends {
-            let options = TrackOptions { codec: end.codec, stream: stream.into(), id: end.codec.media.to_string() };
+            let options =
+                TrackOptions { codec: end.codec.clone(), stream: stream.into(), id: end.codec.media.to_string() };
             let sender = Arc::new(peer.add_track(options)?);
             end.admit(&sender);
             let end_of = Arc::downgrade(&end);
@@ -158,7 +159,7 @@ pub struct AudienceSink(Arc<End>);
 
 impl Sink<RtpPackets> for AudienceSink {
     fn consume(&mut self, packets: RtpPackets, cx: &mut Cx) -> Result<()> {
-        packets.require(self.0.codec)?;
+        packets.require(&self.0.codec)?;
         // Before the viewers get it: one that becomes ready in the meantime still has its wish.
         if packets.role == Role::Start {
             lock(&self.0.wishes).throttle.satisfied(cx.now());
@@ -200,7 +201,7 @@ impl Sink<RtpPackets> for AudienceSink {
     }
 
     fn takes(&self) -> Option<Codec> {
-        Some(self.0.codec)
+        Some(self.0.codec.clone())
     }
 }
 
@@ -708,8 +709,8 @@ mod tests {
         assert!(!stage.asked());
         assert_eq!(fake.sent(1), [(1, 1)]);
         assert_eq!(
-            seat.statistics().map(|(codec, sent)| (codec.name, sent.packets)).collect::<Vec<_>>(),
-            [("vp8", 0), ("opus", 1)]
+            seat.statistics().map(|(codec, sent)| (codec.name.to_string(), sent.packets)).collect::<Vec<_>>(),
+            [("vp8".to_owned(), 0), ("opus".to_owned(), 1)]
         );
         assert!(stage.audience.audio_sink(OPUS).unwrap_err().to_string().contains("joined already"));
         assert!(stage.audience.video_sink(OPUS).unwrap_err().to_string().contains("codec for audio"));

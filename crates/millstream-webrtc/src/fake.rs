@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use millstream_core::{Clock, OPUS, Result, Role, RtpHeader, RtpPackets, Timestamp, VP8};
+use millstream_core::{Clock, Codec, OPUS, Result, Role, RtpHeader, RtpPackets, Timestamp, VP8};
 
 use crate::{
     Backend, BackendPeer, Capabilities, Command, Description, Engine, EventSender, Feedback, LocalTrack, Peer,
@@ -35,20 +35,18 @@ pub(crate) fn video_track() -> TrackOptions {
 
 /// A frame of VP8 captured at `millis`, in `packets` packets.
 pub(crate) fn frame(millis: u64, role: Role, packets: u32) -> RtpPackets {
-    let header = |n| RtpHeader { start: n, end: n + 1, timestamp: (millis * 90) as u32, ..RtpHeader::default() };
-    RtpPackets {
-        time: Timestamp::from_millis(millis),
-        codec: VP8,
-        role,
-        layer: Default::default(),
-        headers: (0..packets).map(header).collect::<Vec<_>>().into(),
-        data: vec![0; packets as usize].into(),
-    }
+    packets_of(VP8, millis, packets).with_role(role)
 }
 
 /// A packet of Opus captured at `millis`.
 pub(crate) fn sound(millis: u64) -> RtpPackets {
-    RtpPackets { codec: OPUS, ..frame(millis, Role::Start, 1) }
+    packets_of(OPUS, millis, 1)
+}
+
+/// As many packets as `count`, of one byte each.
+fn packets_of(codec: Codec, millis: u64, count: u32) -> RtpPackets {
+    let headers: Vec<_> = (0..count).map(|n| RtpHeader::new(0, (millis * 90) as u32, n..n + 1)).collect();
+    RtpPackets::new(codec, Timestamp::from_millis(millis), headers, vec![0; count as usize])
 }
 
 impl Fake {

@@ -267,7 +267,7 @@ impl Inner {
             (Media::Audio, _) => self.frames.drain(..1).count(),
             (Media::Video, Role::Start) => self.frames.drain(..).count(),
             (Media::Video, Role::Discardable) => 0,
-            (Media::Video, Role::Reference) => {
+            (Media::Video, _) => {
                 let spare = self.frames.iter().position(|frame| frame.role == Role::Discardable);
                 spare.and_then(|index| self.frames.remove(index)).into_iter().count()
             }

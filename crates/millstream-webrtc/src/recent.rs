@@ -35,7 +35,7 @@ impl Recent {
             (_, Some(since)) if now.since(since) >= KEY_FRAME_INTERVAL => return self.forget(),
             // Nobody misses it who sees them all in a moment.
             (Role::Discardable, _) => return,
-            (Role::Reference, _) => {}
+            _ => {}
         }
         self.bytes += packets.data.len();
         if self.frames.len() == FRAMES || self.bytes > BYTES {
@@ -102,7 +102,11 @@ mod tests {
         assert_eq!(kept(&recent), NOTHING);
 
         note(&mut recent, 0, Role::Start);
-        let large = |bytes| RtpPackets { data: vec![0; bytes].into(), ..frame(1, Role::Reference, 1) };
+        let large = |bytes| {
+            let mut large = frame(1, Role::Reference, 1);
+            large.data = vec![0; bytes].into();
+            large
+        };
         recent.note(&large(BYTES - 1), Timestamp::from_millis(1));
         assert_eq!(recent.frames().len(), 2);
         recent.note(&large(1), Timestamp::from_millis(2));

@@ -150,7 +150,7 @@ impl<'a> Section<'a> {
         let is = |encoding: &str| {
             let mut parts = encoding.split('/').map(str::trim);
             let (name, rate, channels) = (parts.next(), parts.next(), parts.next());
-            name.is_some_and(|name| name.eq_ignore_ascii_case(codec.encoding))
+            name.is_some_and(|name| name.eq_ignore_ascii_case(&codec.encoding))
                 && rate.is_some_and(|rate| rate.parse() == Ok(codec.clock_rate))
                 && channels.is_none_or(|channels| channels.parse() == Ok(codec.channels))
         };

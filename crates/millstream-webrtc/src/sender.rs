@@ -45,7 +45,16 @@ impl Sender {
         let TrackOptions { codec, stream, id: name } = options;
         let queue = Queue::new(codec.media);
         let (throttle, wanted) = (Mutex::new(Throttle::backing_off()), AtomicBool::new(false));
-        let track = Arc::new(Track { id, codec, queue, events, clock, throttle, wanted, listener: OnceLock::new() });
+        let track = Arc::new(Track {
+            id,
+            codec: codec.clone(),
+            queue,
+            events,
+            clock,
+            throttle,
+            wanted,
+            listener: OnceLock::new(),
+        });
         let (feed, feedback) = (Feed(Arc::clone(&track)), Feedback(Arc::clone(&track)));
         (Sender(track), LocalTrack { track: id, codec, stream, id: name, feed, feedback })
     }
@@ -57,7 +66,7 @@ impl Sender {
 
     /// What it carries.
     pub fn codec(&self) -> Codec {
-        self.0.codec
+        self.0.codec.clone()
     }
 
     /// Sends the packets of one frame. Never blocks: what the network does not take in time is
@@ -66,7 +75,7 @@ impl Sender {
     /// # Errors
     /// If the peer is closed, or `packets` carry another codec.
     pub fn send(&self, packets: &RtpPackets) -> Result<()> {
-        if packets.codec != self.0.codec {
+        if !packets.codec.same_encoding(&self.0.codec) {
             let message = format!("{} packets on a track of {}; add a track for them", packets.codec, self.0.codec);
             return Err(Error::bad_item(message));
         }
@@ -147,7 +156,7 @@ impl Sink<RtpPackets> for Sender {
     }
 
     fn takes(&self) -> Option<Codec> {
-        Some(self.0.codec)
+        Some(self.0.codec.clone())
     }
 }
 

@@ -20,8 +20,8 @@ impl Blocks {
         let kept = self.clone();
         move |block: AudioFrame, cx: &mut Cx| {
             // A copy, so that what is kept does not hold the source's buffers.
-            let samples = block.samples.to_vec().into();
-            kept.lock().push((cx.now(), AudioFrame { samples, ..block }));
+            let samples = block.samples.to_vec();
+            kept.lock().push((cx.now(), block.with_samples(samples)));
             Ok(())
         }
     }

@@ -91,17 +91,29 @@ fn helper(from: Sound, to: Sound, registry: &Registry) -> Option<(&Descriptor, T
         return None;
     }
     registry.iter().find_map(|descriptor| {
-        let (table, given) = descriptor.adapt()?(from, to)?;
+        let (table, given) = descriptor.convert()?(from, to)?;
         (given != from).then_some((descriptor, table, given))
     })
 }
 
 fn stage<'r>(name: String, descriptor: &'r Descriptor, table: Table, place: Place) -> Checked<'r> {
-    let sound = descriptor.known(table.clone()).sound;
+    let known = descriptor.known(table.clone());
+    let (sound, outputs) = (known.sound, known.outputs);
     let factory = descriptor.read(table).ok();
     let (files, inputs, strays) = (Vec::new(), Vec::new(), Vec::new());
     let on_failure = OnFailure::default();
-    Checked { name, header: place, descriptor: Some(descriptor), factory, files, sound, on_failure, inputs, strays }
+    Checked {
+        name,
+        header: place,
+        descriptor: Some(descriptor),
+        factory,
+        files,
+        outputs,
+        sound,
+        on_failure,
+        inputs,
+        strays,
+    }
 }
 
 fn free_name(of: &str, by: &str, stages: &[Checked<'_>]) -> String {

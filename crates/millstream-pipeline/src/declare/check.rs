@@ -3,7 +3,7 @@
 use millstream_core::descriptor::{Descriptor, Factory};
 use millstream_core::known::{FileUse, SoundGiven};
 use millstream_core::options::{Problem, Table, Value};
-use millstream_core::{Registry, descriptor::Input};
+use millstream_core::{Format, Registry, descriptor::Input};
 
 use super::document::{Entry, Node, Tree};
 use super::names::{all, either, nearest};
@@ -21,6 +21,8 @@ pub(super) struct Checked<'r> {
     pub(super) factory: Option<Factory>,
     /// The files that it uses, and where each is named.
     pub(super) files: Vec<(FileUse, Place)>,
+    /// What its outputs give, by name, where that follows from its options.
+    pub(super) outputs: Vec<(&'static str, Format)>,
     /// What is known of the sound that it gives.
     pub(super) sound: SoundGiven,
     pub(super) on_failure: OnFailure,
@@ -28,6 +30,13 @@ pub(super) struct Checked<'r> {
     pub(super) inputs: Vec<(usize, Node)>,
     /// Keys that the type does not know, with values that may have been meant as inputs. Reported.
     pub(super) strays: Vec<Entry>,
+}
+
+impl Checked<'_> {
+    /// What its output `name` gives, where that follows from its options and they say it.
+    pub(super) fn output(&self, name: &str) -> Option<&Format> {
+        self.outputs.iter().find(|(output, _)| *output == name).map(|(_, format)| format)
+    }
 }
 
 /// Checks `stage` against what its type says of itself.
@@ -40,6 +49,7 @@ pub(super) fn check<'r>(stage: Stage, registry: &'r Registry, report: &mut Repor
         descriptor: None,
         factory: None,
         files: Vec::new(),
+        outputs: Vec::new(),
         sound: SoundGiven::default(),
         on_failure,
         inputs: Vec::new(),
@@ -154,6 +164,7 @@ fn read_options(
             let known = descriptor.known(table);
             let place = |key| entry_of(&options, key).map_or(checked.header, |entry| entry.node.place);
             checked.files = known.files.into_iter().map(|file| (file.clone(), place(file.key))).collect();
+            checked.outputs = known.outputs;
             checked.sound = known.sound;
             checked.factory = Some(factory);
             Vec::new()

@@ -56,10 +56,10 @@ impl Joins {
                 let end = &descriptor.inputs()[*input];
                 let references = link::references(end.key, end.many, node, report);
                 if references.is_empty() {
-                    joins.open.push(end.accepts);
+                    joins.open.push(end.accepts.clone());
                 }
                 for reference in references {
-                    joins.add(consumer, *input, end.accepts, reference, stages, &names, report);
+                    joins.add(consumer, *input, &end.accepts, reference, stages, &names, report);
                 }
             }
         }
@@ -85,7 +85,7 @@ impl Joins {
         &mut self,
         consumer: usize,
         input: usize,
-        accepts: Accepts,
+        accepts: &Accepts,
         reference: Reference,
         stages: &[Checked<'_>],
         names: &HashMap<&str, usize>,
@@ -101,7 +101,7 @@ impl Joins {
             let near = nearest(stage, names.keys().copied());
             match near.and_then(|near| names.get(near)) {
                 Some(index) => self.wanted[*index] = true,
-                None => self.open.push(accepts),
+                None => self.open.push(accepts.clone()),
             }
             report.push(unknown_stage(stage, place, near, stages));
             return;
@@ -112,7 +112,7 @@ impl Joins {
             Ok(output) => self.all.push(Join { consumer, input, producer, output, place, link }),
             Err((message, meant)) => {
                 if descriptor.outputs().is_empty() {
-                    self.open.push(accepts);
+                    self.open.push(accepts.clone());
                 }
                 let fault = Fault::at(place, message);
                 report.push(fault.meant(meant.as_deref()));
@@ -130,12 +130,14 @@ impl Joins {
         for &index in order {
             let Some(descriptor) = stages[index].descriptor else { continue };
             let as_input = first_join[index].and_then(|join| {
-                let format = flows[join.producer].get(join.output).copied().flatten()?;
-                descriptor.inputs()[join.input].accepts.takes(format).then_some(format)
+                let format = flows[join.producer].get(join.output)?.as_ref()?;
+                descriptor.inputs()[join.input].accepts.takes(format).then(|| format.clone())
             });
-            let gives = descriptor.outputs().iter().map(|output| match output.gives {
-                Gives::Format(format) => Some(format),
-                Gives::AsInput => as_input,
+            let gives = descriptor.outputs().iter().map(|output| match &output.gives {
+                Gives::Format(format) => Some(format.clone()),
+                Gives::AsInput => as_input.clone(),
+                Gives::FromOptions => stages[index].output(output.name).cloned(),
+                _ => None,
             });
             flows[index] = gives.collect();
         }
@@ -147,16 +149,16 @@ impl Joins {
         for join in &self.all {
             let (consumer, producer) = (&stages[join.consumer], &stages[join.producer]);
             let Some(input) = consumer.descriptor.map(|descriptor| &descriptor.inputs()[join.input]) else { continue };
-            let Some(format) = flows[join.producer][join.output] else { continue };
+            let Some(format) = &flows[join.producer][join.output] else { continue };
             if input.accepts.takes(format) {
                 continue;
             }
             let message =
                 format!("`{}` gives {format}, but `{}` takes {}", producer.name, consumer.name, input.accepts);
             let fault = Fault::at(join.place, message).label(format!("expected {}", input.accepts));
-            let fitting = fitting(stages, flows, input.accepts).filter(|name| *name != consumer.name);
+            let fitting = fitting(stages, flows, &input.accepts).filter(|name| *name != consumer.name);
             let fitting: Vec<&str> = fitting.collect();
-            report.push(match route::between(format, input.accepts, registry) {
+            report.push(match route::between(format, &input.accepts, registry) {
                 Some(types) => fault.help(format!("put {} between them", route::in_words(&types))),
                 None if fitting.is_empty() => fault,
                 None => fault.help(format!("{} would fit", either(fitting))),
@@ -169,9 +171,21 @@ impl Joins {
         if !report.is_clean() {
             return;
         }
-        for join in self.all.iter().filter(|join| flows[join.producer][join.output].is_none()) {
-            let name = &stages[join.producer].name;
-            report.push(Fault::at(join.place, format!("`{name}` gives what it gets, and that is nothing")));
+        let unknown = |join: &&Join| flows[join.producer][join.output].is_none();
+        let mut reported = Vec::new();
+        for join in self.all.iter().filter(unknown) {
+            let Checked { name, header, descriptor, .. } = &stages[join.producer];
+            let Some(descriptor) = descriptor else { continue };
+            if descriptor.outputs()[join.output].gives == Gives::FromOptions {
+                if !reported.contains(&join.producer) {
+                    reported.push(join.producer);
+                    let help = format!("`millstream stages {}` lists its options", descriptor.name());
+                    let message = format!("the options of `{name}` do not say what it gives");
+                    report.push(Fault::at(*header, message).help(help));
+                }
+            } else if !self.all.iter().filter(unknown).any(|into| into.consumer == join.producer) {
+                report.push(Fault::at(join.place, format!("`{name}` gives what it gets, and that is nothing")));
+            }
         }
     }
 }
@@ -180,9 +194,9 @@ impl Joins {
 pub(super) fn fitting<'s>(
     stages: &'s [Checked<'_>],
     flows: &'s Flows,
-    accepts: Accepts,
+    accepts: &'s Accepts,
 ) -> impl Iterator<Item = &'s str> {
-    let fits = move |index: usize| flows[index].iter().flatten().any(|format| accepts.takes(*format));
+    let fits = move |index: usize| flows[index].iter().flatten().any(|format| accepts.takes(format));
     stages.iter().enumerate().filter(move |(index, _)| fits(*index)).map(|(_, stage)| stage.name.as_str())
 }
 

@@ -128,7 +128,7 @@ pub(super) fn assemble(
             key: stage.descriptor?.inputs()[join.input].key,
             from: position[join.producer],
             output: flows[..join.output].iter().flatten().count(),
-            format: flows[join.output]?,
+            format: flows[join.output].clone()?,
             link: join.link,
         })
     };
@@ -143,7 +143,7 @@ pub(super) fn assemble(
             inputs: joins.into_iter().filter_map(|join| planned_input(&stage, join)).collect(),
             outputs: outputs
                 .filter_map(|((output, format), used)| {
-                    Some(PlannedOutput { name: output.name, format: (*format)?, used: *used })
+                    Some(PlannedOutput { name: output.name, format: format.clone()?, used: *used })
                 })
                 .collect(),
             files: stage.files.into_iter().map(|(file, _)| file).collect(),

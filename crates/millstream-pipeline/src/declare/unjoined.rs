@@ -16,7 +16,7 @@ pub(super) fn check(stages: &[Checked<'_>], joins: &Joins, flows: &Flows, report
     for (index, stage) in stages.iter().enumerate() {
         let missing = missing_inputs(stage, joins.wanted[index]);
         lacking[index] = !missing.is_empty();
-        open.extend(missing.iter().map(|input| input.accepts));
+        open.extend(missing.iter().map(|input| input.accepts.clone()));
         if !missing.is_empty() && !was_misspelt(stage, &missing, stages) {
             report.push(lacks(stage, &missing, stages, flows));
         }
@@ -32,7 +32,7 @@ pub(super) fn check(stages: &[Checked<'_>], joins: &Joins, flows: &Flows, report
         if lacking[index] && descriptor.place() == Place::Bundle {
             continue;
         }
-        let fits = |accepts: &Accepts| flows[index].iter().any(|format| may_take(*accepts, *format));
+        let fits = |accepts: &Accepts| flows[index].iter().any(|format| may_take(accepts, format.as_ref()));
         if !open.iter().any(fits) {
             let name = &stage.name;
             let help = format!("name it as an input of another stage, as in `input = \"{name}\"`, or remove it");
@@ -41,7 +41,7 @@ pub(super) fn check(stages: &[Checked<'_>], joins: &Joins, flows: &Flows, report
     }
 }
 
-fn may_take(accepts: Accepts, format: Option<Format>) -> bool {
+fn may_take(accepts: &Accepts, format: Option<&Format>) -> bool {
     format.is_none_or(|format| accepts.takes(format))
 }
 
@@ -70,7 +70,7 @@ fn lacks(stage: &Checked<'_>, missing: &[&Input], stages: &[Checked<'_>], flows:
     let needs = if any { either(keys) } else { super::names::all(keys) };
     let fault = Fault::at(stage.header, format!("stage `{}` needs {needs}", stage.name)).absence();
     missing.iter().fold(fault, |fault, input| {
-        let fits: Vec<&str> = fitting(stages, flows, input.accepts).filter(|name| *name != stage.name).collect();
+        let fits: Vec<&str> = fitting(stages, flows, &input.accepts).filter(|name| *name != stage.name).collect();
         let takes = format!("`{}` takes {}", input.key, input.accepts);
         match fits.is_empty() {
             true => fault.help(takes),

@@ -31,7 +31,7 @@
 //! pipeline.sink("heard", &louder, sink);
 //! let running = pipeline.spawn()?;
 //!
-//! let block = |time| AudioFrame { time, samples: vec![0.25; 480].into(), rate: 48_000, channels: 1, discontinuity: false };
+//! let block = |time| AudioFrame::new(48_000, 1, time, vec![0.25; 480]);
 //! let own_thread = std::thread::spawn(move || {
 //!     for number in 0..10 {
 //!         // Waits while four are on their way; an error says that the pipeline has ended.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
 use millstream_core::descriptor::Place;
-use millstream_core::{Codec, Cx, Error, FromInput, Item, Received, Sink, Source, Stage, Upstream};
+use millstream_core::{Codec, Cx, Error, FromInput, Incoming, Item, Sink, Source, Stage, Upstream};
 
 use super::{Join, Output, Pipeline, default_link};
 use crate::link::{Exit, link};
@@ -81,7 +81,7 @@ impl Pipeline {
         self.gather(&name, &signal, takes, Box::new(node))
     }
 
-    fn node<I: Received, O: Item>(
+    fn node<I: Incoming, O: Item>(
         &mut self,
         name: &str,
         stage: Box<dyn Stage<I, O>>,
@@ -153,8 +153,8 @@ impl Pipeline {
 
     /// Refuses to join `output` to the stage `name`, which takes one codec only, if it gives another.
     pub(super) fn agree<T>(&mut self, name: &str, takes: Option<Codec>, output: &Output<T>) {
-        let (Some(takes), Some(gives)) = (takes, output.codec) else { return };
-        if takes != gives && self.wrong.is_none() {
+        let (Some(takes), Some(gives)) = (takes, &output.codec) else { return };
+        if !takes.same_encoding(gives) && self.wrong.is_none() {
             let from = &output.stage;
             let message = format!("it takes {takes}, and `{from}` gives {gives}; join it to what gives {takes}");
             self.wrong = Some(Error::config(message).in_stage(name));

@@ -68,7 +68,7 @@ impl<T> Clone for Output<T> {
             mailbox: Arc::clone(&self.mailbox),
             signal: Arc::clone(&self.signal),
             part: self.part,
-            codec: self.codec,
+            codec: self.codec.clone(),
         }
     }
 }
@@ -276,7 +276,7 @@ impl Pipeline {
     pub fn join<T: Item>(&mut self, inputs: &Inputs<T>, input: impl Into<Join<T>>) -> InputId {
         let join = input.into();
         let announced = inputs.announced();
-        self.agree(&announced.stage, announced.takes, &join.output);
+        self.agree(&announced.stage, announced.takes.clone(), &join.output);
         let upstream = Upstream::new(join.output.signal.waker());
         let (stage, signal) = (Arc::clone(&announced.stage), Arc::clone(&announced.signal));
         let exit = self.link(&stage, join, &signal, upstream.clone());

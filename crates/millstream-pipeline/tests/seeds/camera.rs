@@ -38,8 +38,8 @@ impl Flow for VideoFrame {
 
 impl Flow for AudioFrame {
     fn of(shot: Shot) -> Self {
-        let samples = vec![f32::from_bits(shot.number), 0.5].into();
-        AudioFrame { time: shot.time, samples, rate: 48_000, channels: 1, discontinuity: false }
+        let samples = vec![f32::from_bits(shot.number), 0.5];
+        AudioFrame::new(48_000, 1, shot.time, samples)
     }
     fn bytes(&self) -> Vec<u8> {
         self.samples.iter().flat_map(|sample| sample.to_bits().to_le_bytes()).collect()
@@ -48,8 +48,8 @@ impl Flow for AudioFrame {
 
 impl Flow for EncodedFrame {
     fn of(Shot { time, role, layer, number }: Shot) -> Self {
-        let data = number.to_le_bytes().to_vec().into();
-        EncodedFrame { time, duration: Duration::ZERO, codec: VP8, role, layer, size: None, data }
+        let data = number.to_le_bytes().to_vec();
+        EncodedFrame::new(VP8, time, data).with_role(role).with_layer(layer)
     }
     fn bytes(&self) -> Vec<u8> {
         self.data.to_vec()
@@ -165,7 +165,7 @@ impl<T: Flow> Camera<T> {
             }
             self.journal.pages().refers.insert(key, refers);
             self.number += 1;
-            self.ready.push_back(T::of(Shot { time, role, layer: Layer { spatial, temporal }, number: self.number }));
+            self.ready.push_back(T::of(Shot { time, role, layer: Layer::new(spatial, temporal), number: self.number }));
         }
     }
 }

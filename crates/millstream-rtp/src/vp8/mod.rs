@@ -4,8 +4,7 @@ mod descriptor;
 mod options;
 mod packetizer;
 
-use millstream_core::descriptor::Gives;
-use millstream_core::{Accepts, Descriptor, Format, VP8, Worker};
+use millstream_core::{Descriptor, Format, VP8, Worker};
 
 pub use options::{MaxPayload, Options};
 pub use packetizer::Packetizer;
@@ -15,8 +14,8 @@ pub fn descriptor() -> Descriptor {
     Descriptor::stage(
         "vp8-packetizer",
         "Cuts VP8 frames into RTP packets (RFC 7741)",
-        Accepts::Only(Format::Encoded(VP8)),
-        Gives::Format(Format::Packets(VP8)),
+        Format::Encoded(VP8),
+        Format::Packets(VP8),
     )
     .light()
     .build(|options: Options, _| Ok(Worker::stage(Packetizer::new(options))))

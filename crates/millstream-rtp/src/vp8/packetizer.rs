@@ -6,7 +6,7 @@ use millstream_core::{
 
 use super::Options;
 use super::descriptor::{Descriptor, Temporal};
-use millstream_core::sequencer::{Seed, Sequencer};
+use millstream_core::rtp::{Seed, Sequencer};
 
 /// The stage `vp8-packetizer`.
 ///
@@ -51,7 +51,7 @@ impl Packetizer {
         let mut seed = Seed::new(options.seed);
         Packetizer {
             max_payload: options.max_payload.bytes(),
-            sequencer: Sequencer::new(VP8, &mut seed),
+            sequencer: Sequencer::new(&VP8, &mut seed),
             picture_id: seed.number() as u16 & 0x7FFF,
             tl0_pic_idx: seed.number() as u8,
             layers: Layers::None,
@@ -88,7 +88,7 @@ impl Packetizer {
 
 impl Stage<EncodedFrame, RtpPackets> for Packetizer {
     fn process(&mut self, frame: EncodedFrame, out: &mut Out<RtpPackets>) -> Result<()> {
-        frame.require(VP8)?;
+        frame.require(&VP8)?;
         if frame.data.is_empty() {
             return Err(Error::bad_item("a VP8 frame without a byte: its encoder pushed what it dropped"));
         }
@@ -116,11 +116,10 @@ impl Stage<EncodedFrame, RtpPackets> for Packetizer {
             let start = end;
             end += (descriptor.len() + length) as u32;
             let marker = index + 1 == count;
-            RtpHeader { sequence: sequence.wrapping_add(index as u16), timestamp, marker, start, end }
+            RtpHeader::new(sequence.wrapping_add(index as u16), timestamp, start..end).with_marker(marker)
         });
         let headers = self.headers.collect(headers);
-        let EncodedFrame { time, role, layer, .. } = frame;
-        out.push(RtpPackets { time, codec: VP8, role, layer, headers, data });
+        out.push(RtpPackets::of(&frame, headers, data));
         Ok(())
     }
 

@@ -32,7 +32,7 @@ pub fn descriptor(engine: &Engine) -> Descriptor {
 }
 
 fn build(options: Options, engine: &Engine, joined: &mut Joined<'_>) -> Result<Worker> {
-    let codecs: Vec<Codec> = ["video", "audio"].iter().filter_map(|key| joined.input(key)?.codec()).collect();
+    let codecs: Vec<Codec> = ["video", "audio"].iter().filter_map(|key| joined.input(key)?.codec().cloned()).collect();
     let page = Page::open(joined.name(), options, engine, joined.clock(), &codecs)?;
     joined.notice(page.address());
     let mut bundle = Bundle::new();
@@ -118,7 +118,7 @@ impl Page {
     }
 
     fn end(&self, media: Media) -> Option<End> {
-        let codec = *self.codecs.iter().find(|codec| codec.media == media)?;
+        let codec = self.codecs.iter().find(|codec| codec.media == media)?.clone();
         let sink = match media {
             Media::Video => self.audience.video_sink(codec),
             Media::Audio => self.audience.audio_sink(codec),

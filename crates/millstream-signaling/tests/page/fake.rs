@@ -128,8 +128,8 @@ impl Fake {
     }
 
     /// The codecs of the peer's tracks.
-    pub fn tracks(&self, peer: usize) -> Vec<&'static str> {
-        self.lock().peers[peer].tracks.iter().map(|track| track.codec.name).collect()
+    pub fn tracks(&self, peer: usize) -> Vec<String> {
+        self.lock().peers[peer].tracks.iter().map(|track| track.codec.name.to_string()).collect()
     }
 
     /// Where the peer was to bind.
@@ -185,7 +185,7 @@ impl BackendPeer for FakePeer {
             }
             Command::SetRemoteDescription(offer, done)
                 if !peer.tracks.is_empty()
-                    && !peer.tracks.iter().any(|track| offer.sdp.contains(track.codec.encoding)) =>
+                    && !peer.tracks.iter().any(|track| offer.sdp.contains(&*track.codec.encoding)) =>
             {
                 done.send(Err(Error::config("nothing can be sent: the offer has no codec of a track")));
             }

@@ -8,11 +8,10 @@ mod sum;
 
 use std::time::Duration;
 
-use millstream_core::descriptor::Gives;
 use millstream_core::known::{Known, SoundGiven, SoundTaken};
 use millstream_core::{
-    Accepts, AudioFrame, Descriptor, Error, Format, FromInput, InputEvent, InputId, Out, Pool, Result, Stage,
-    Timestamp, Worker, samples_to_time,
+    AudioFrame, Descriptor, Error, Format, FromInput, InputEvent, InputId, Out, Pool, Result, Stage, Timestamp, Worker,
+    samples_to_time,
 };
 
 use crate::POOLED_ITEMS;
@@ -160,7 +159,7 @@ impl Mix {
         let time = self.time(out);
         let samples = self.pool.fill(self.sum.block_len(), |to| self.sum.take(to));
         let discontinuity = std::mem::take(&mut self.discontinuity);
-        out.push(AudioFrame { time, samples, rate: RATE, channels: self.channels, discontinuity });
+        out.push(AudioFrame::new(RATE, self.channels, time, samples).with_discontinuity(discontinuity));
         self.given = true;
         for input in self.inputs.iter_mut().filter(|input| input.is_ahead()) {
             input.add_to(&mut self.sum);
@@ -228,10 +227,9 @@ impl Stage<FromInput<AudioFrame>, AudioFrame> for Mix {
 
 /// Describes `mix`.
 pub fn descriptor() -> Descriptor {
-    let audio = Format::Audio;
-    Descriptor::stage("mix", "Makes one sound of any number", Accepts::Only(audio), Gives::Format(audio))
+    Descriptor::stage("mix", "Makes one sound of any number", Format::Audio, Format::Audio)
         .many()
-        .hearing(SoundTaken { rates: &[RATE], channels: 2 })
+        .taking(SoundTaken { rates: &[RATE], channels: 2 })
         .knowing(
             |options: &Options| Known::default().gives(SoundGiven::always(RATE, options.channels)),
             |options: Options, joined| {
@@ -256,7 +254,7 @@ mod tests {
     }
 
     fn frame(time: Timestamp, len: usize, sample: f32) -> AudioFrame {
-        AudioFrame { time, samples: vec![sample; len].into(), rate: RATE, channels: 1, discontinuity: false }
+        AudioFrame::new(RATE, 1, time, vec![sample; len])
     }
 
     /// A mixer at time 0 with `inputs` inputs, each of which is known to `out`.
@@ -288,13 +286,13 @@ mod tests {
     #[test]
     fn only_48_khz_and_two_channels_are_taken() {
         let (mut mix, mut out) = mix(mono(), 1);
-        let slow = AudioFrame { rate: 44_100, ..frame(Timestamp::ZERO, 441, 0.0) };
+        let slow = AudioFrame::new(44_100, 1, Timestamp::ZERO, vec![0.0; 441]);
         let error = mix.process(FromInput::item(input(0), slow), &mut out).unwrap_err();
         assert_eq!(
             error.to_string(),
             "input 0 gives sound at 44100 Hz; only 48000 Hz can be mixed: put `resample` before it"
         );
-        let many = AudioFrame { channels: 6, ..frame(Timestamp::ZERO, 480, 0.0) };
+        let many = AudioFrame::new(RATE, 6, Timestamp::ZERO, vec![0.0; 480]);
         let error = mix.process(FromInput::item(input(0), many), &mut out).unwrap_err();
         assert_eq!(error.to_string(), "input 0 gives 6 channels; only 1 or 2 can be mixed: put `remix` before it");
     }
@@ -309,7 +307,7 @@ mod tests {
         give(&mut mix, &mut out, frame(half + samples_to_time(479, RATE) + Duration::from_nanos(20), 1, 2.0));
         assert_eq!(out.items().pop_front().unwrap().samples[478..], [1.0, 2.0]);
         // A millisecond is missing.
-        let gap = AudioFrame { discontinuity: true, ..frame(Timestamp::from_millis(11), 480, 3.0) };
+        let gap = frame(Timestamp::from_millis(11), 480, 3.0).with_discontinuity(true);
         give(&mut mix, &mut out, gap);
         let block = out.items().pop_front().unwrap();
         assert_eq!((block.samples[47], block.samples[48], block.discontinuity), (0.0, 3.0, false));

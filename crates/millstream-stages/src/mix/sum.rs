@@ -116,8 +116,7 @@ mod tests {
     use millstream_core::Timestamp;
 
     fn frame(channels: u16, samples: &[f32]) -> AudioFrame {
-        let samples = samples.to_vec().into();
-        AudioFrame { time: Timestamp::ZERO, samples, rate: 48_000, channels, discontinuity: false }
+        AudioFrame::new(48_000, channels, Timestamp::ZERO, samples.to_vec())
     }
 
     fn taken(sum: &mut Sum) -> Vec<f32> {

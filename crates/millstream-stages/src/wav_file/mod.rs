@@ -78,7 +78,7 @@ impl Content for Blocks {
         }
         let bytes = &self.bytes[..filled];
         let samples = self.pool.fill(filled / encoding.bytes(), |out| encoding.decode(bytes, out));
-        let frame = AudioFrame { time, samples, rate, channels, discontinuity: false };
+        let frame = AudioFrame::new(rate, channels, time, samples);
         self.count += frame.len() as u64;
         Ok(Next::Item(frame))
     }

@@ -74,7 +74,8 @@ pub fn audio_encoder<S: Stage<AudioFrame, EncodedFrame> + 'static>(
     must("blocks whose stamps wander by a millisecond do not move the packets", || {
         let wandering = second(rate, channels, rate as usize / 100).enumerate().map(|(number, block)| {
             let late = Duration::from_millis(if number % 3 == 1 { 1 } else { 0 });
-            AudioFrame { time: block.time + late, ..block }
+            let time = block.time + late;
+            block.with_time(time)
         });
         in_order(&bench().run(wandering)?)
     });
@@ -83,7 +84,7 @@ pub fn audio_encoder<S: Stage<AudioFrame, EncodedFrame> + 'static>(
         let mut blocks: Vec<AudioFrame> = second(rate, channels, 333).collect();
         for (number, block) in second(rate, channels, 333).enumerate() {
             let time = behind + block.time.since(Timestamp::ZERO);
-            blocks.push(AudioFrame { time, discontinuity: number == 0, ..block });
+            blocks.push(block.with_time(time).with_discontinuity(number == 0));
         }
         let given = bench().run(blocks)?;
         let times = || format!("{:?}", given.iter().map(|packet| packet.time.to_string()).collect::<Vec<_>>());
@@ -102,14 +103,14 @@ pub fn audio_encoder<S: Stage<AudioFrame, EncodedFrame> + 'static>(
     });
     must("silence is encoded like sound", || {
         let silent = second(rate, channels, rate as usize / 100)
-            .map(|block| AudioFrame { samples: vec![0.0; block.samples.len()].into(), ..block });
+            .map(|block| block.clone().with_samples(vec![0.0; block.samples.len()]));
         in_order(&bench().run(silent)?)
     });
     must("a bit rate that is answered is kept: half of it gives half the bytes, within 25 %", || {
         bit_rate_is_followed(&mut bench(), rate, channels)
     });
     must("samples that do not divide into the channels are a bad item", || {
-        let torn = AudioFrame { samples: vec![0.1; 961].into(), channels: 2, ..examples::block(rate, channels, 0) };
+        let torn = AudioFrame::new(rate, 2, Timestamp::ZERO, vec![0.1; 961]);
         match bench().give(torn) {
             Err(error) if error.kind() == Kind::BadItem => Ok(()),
             Err(error) => Err(unexpected(&error)),
@@ -122,7 +123,7 @@ pub fn audio_encoder<S: Stage<AudioFrame, EncodedFrame> + 'static>(
             bench.give_all(second(rate, channels, 333))?;
             let blocks = second(other, count, 333).map(|block| {
                 let time = block.time + Duration::from_secs(1);
-                AudioFrame { time, ..block }
+                block.with_time(time)
             });
             let given: Result<Vec<_>, _> = blocks.map(|block| bench.give(block)).collect();
             match given.map(|given| given.concat()) {
@@ -141,7 +142,7 @@ fn second(rate: u32, channels: u16, length: usize) -> impl Iterator<Item = Audio
         let end = (first + length).min(rate as usize);
         let samples = whole.samples[first * usize::from(channels)..end * usize::from(channels)].to_vec();
         let time = Timestamp::ZERO + samples_to_time(first as u64, rate);
-        AudioFrame { time, samples: samples.into(), ..whole.clone() }
+        whole.clone().with_time(time).with_samples(samples)
     })
 }
 
@@ -165,7 +166,7 @@ fn bit_rate_is_followed(bench: &mut Bench<AudioFrame, EncodedFrame>, rate: u32, 
 mod tests {
     use super::*;
     use crate::conformance::rule::tests::fails;
-    use millstream_core::{Cx, Error, Layer, OPUS, Out, Result, VP8};
+    use millstream_core::{Cx, Error, OPUS, Out, Result, VP8};
 
     #[derive(Clone, Copy, PartialEq)]
     enum Fault {
@@ -193,10 +194,19 @@ mod tests {
         given: u64,
         inside: Vec<f32>,
         wandered: bool,
+        estimated: bool,
     }
 
     fn fake(fault: Fault) -> impl Fn() -> Fake {
-        move || Fake { fault, bytes: 100, anchor: None, given: 0, inside: Vec::new(), wandered: false }
+        move || Fake {
+            fault,
+            bytes: 100,
+            anchor: None,
+            given: 0,
+            inside: Vec::new(),
+            wandered: false,
+            estimated: false,
+        }
     }
 
     impl Fake {
@@ -213,15 +223,10 @@ mod tests {
                 return;
             }
             let first = (frame[0] * 127.0) as i8 as u8;
-            out.push(EncodedFrame {
-                time,
-                duration: if self.fault == Fault::NoDuration { Duration::ZERO } else { Duration::from_millis(20) },
-                codec: if self.fault == Fault::OtherCodec { VP8 } else { OPUS },
-                role: Role::Start,
-                layer: Layer::default(),
-                size: None,
-                data: vec![first; self.bytes].into(),
-            });
+            let codec = if self.fault == Fault::OtherCodec { VP8 } else { OPUS };
+            let duration = Duration::from_millis(if self.fault == Fault::NoDuration { 0 } else { 20 });
+            let packet = EncodedFrame::new(codec, time, vec![first; self.bytes]).with_duration(duration);
+            out.push(packet.with_estimated_time(self.estimated));
         }
     }
 
@@ -234,6 +239,7 @@ mod tests {
             if (block.rate, block.channels) != (8000, 1) {
                 return Err(Error::fatal("this takes 8 kHz in mono"));
             }
+            self.estimated = block.time_is_estimated;
             if self.anchor.is_none() || (block.discontinuity && self.fault != Fault::BridgesGaps) {
                 self.anchor = Some(block.time);
                 self.given = 0;

@@ -48,7 +48,7 @@ where
         let blocks = (0..BLOCKS).map(|number| {
             let block = examples::block(RATE, 1, number);
             let samples: Vec<f32> = block.samples.iter().map(|sample| sample * loudness).collect();
-            AudioFrame { samples: samples.into(), ..block }
+            block.with_samples(samples)
         });
         let given = Bench::new(make_encoder()).run(blocks);
         given.map(|given| given.into_iter().map(|frame| later(frame, BEGIN)).collect::<Vec<_>>())
@@ -102,7 +102,7 @@ where
                 for before in [0, 5] {
                     let mut bench = bench();
                     bench.give_all(frames[..before].to_vec())?;
-                    let bad = EncodedFrame { data: data.clone().into(), ..frames[before].clone() };
+                    let bad = frames[before].clone().with_data(data.clone());
                     bears_sound(&mut bench, bad, &frames[before + 1..before + 11], long)
                         .map_err(|seen| format!("{seen}, given {what} after {before} good frames"))?;
                 }
@@ -115,9 +115,9 @@ where
         let count = frames.len() - 11;
         for frame in &frames[..count] {
             let size = (chance.next() % 1500) as usize;
-            take_garbage(&mut bench, EncodedFrame { data: noise(chance.next(), size).into(), ..frame.clone() })?;
+            take_garbage(&mut bench, frame.clone().with_data(noise(chance.next(), size)))?;
         }
-        let last = EncodedFrame { data: noise(0, 10).into(), ..frames[count].clone() };
+        let last = frames[count].clone().with_data(noise(0, 10));
         bears_sound(&mut bench, last, &frames[count + 1..], long)
     });
     must("where a frame is missing, the block behind the gap is marked and starts with its frame", || {
@@ -147,7 +147,7 @@ where
     must("a frame of another codec is a bad item, and good frames are decoded after it", || {
         let mut bench = bench();
         bench.give_all(frames[..5].to_vec())?;
-        let other = EncodedFrame { codec: other_than(codec), ..frames[5].clone() };
+        let other = frames[5].clone().with_codec(other_than(&codec));
         is_bad_item(bench.give(other).map(|given| given.len()))?;
         sounds(&mut bench, &frames[6..16], long)
     });
@@ -210,7 +210,7 @@ where
             for before in [0, 5] {
                 let mut bench = bench();
                 bench.give_all(frames[..before].to_vec())?;
-                let bad = EncodedFrame { data: data.clone().into(), ..frames[before].clone() };
+                let bad = frames[before].clone().with_data(data.clone());
                 starts_again(&mut bench, bad, &frames)
                     .map_err(|seen| format!("{seen}, given {what} after {before} good frames"))?;
             }
@@ -220,7 +220,7 @@ where
     must("a frame of another codec is a bad item, and good frames are decoded after it", || {
         let mut bench = bench();
         let mut given = bench.give_all(frames[..5].to_vec())?;
-        let other = EncodedFrame { codec: other_than(codec), ..frames[5].clone() };
+        let other = frames[5].clone().with_codec(other_than(&codec));
         is_bad_item(bench.give(other).map(|given| given.len()))?;
         given.extend(bench.run(frames[5..].to_vec())?);
         are_pictures_of(&given, &frames)
@@ -229,17 +229,17 @@ where
 
 /// `frame` as if it had been captured by `span` later.
 fn later(frame: EncodedFrame, span: Duration) -> EncodedFrame {
-    EncodedFrame { time: frame.time + span, ..frame }
+    let time = frame.time + span;
+    frame.with_time(time)
 }
 
 /// A codec that `codec` is not.
-fn other_than(codec: Codec) -> Codec {
-    match codec.media {
-        Media::Audio if codec == OPUS => Codec { name: "other", encoding: "other", ..OPUS },
-        Media::Audio => OPUS,
-        Media::Video if codec == VP8 => Codec { name: "other", encoding: "other", ..VP8 },
-        Media::Video => VP8,
+fn other_than(codec: &Codec) -> Codec {
+    let known = if codec.media == Media::Audio { OPUS } else { VP8 };
+    if *codec != known {
+        return known;
     }
+    Codec::new(codec.media, "other", codec.clock_rate, codec.channels).expect("a good name")
 }
 
 /// Payloads that no encoder gives, each with what it is.
@@ -348,7 +348,7 @@ fn starts_again(bench: &mut Bench<EncodedFrame, VideoFrame>, bad: EncodedFrame, 
 mod tests {
     use super::*;
     use crate::conformance::rule::tests::fails;
-    use millstream_core::{Cx, Layer, Layers, PixelFormat, Pool, Result};
+    use millstream_core::{Cx, Layers, PixelFormat, Pool, Result};
 
     #[derive(Clone, Copy, PartialEq)]
     enum Fault {
@@ -385,17 +385,7 @@ mod tests {
     fn byte_encoder() -> impl Stage<AudioFrame, EncodedFrame> {
         |block: AudioFrame, out: &mut Out<EncodedFrame>| {
             let data: Vec<u8> = block.samples.iter().map(|sample| (sample * 127.0) as i8 as u8).collect();
-            let AudioFrame { time, .. } = block;
-            let (duration, layer) = (block.duration(), Layer::default());
-            out.push(EncodedFrame {
-                time,
-                duration,
-                codec: OPUS,
-                role: Role::Start,
-                layer,
-                size: None,
-                data: data.into(),
-            });
+            out.push(EncodedFrame::new(OPUS, block.time, data).with_duration(block.duration()));
             Ok(())
         }
     }
@@ -434,7 +424,9 @@ mod tests {
             let rate = if fault == Fault::ChangesRate && self.count == 9 { 44_100 } else { RATE };
             self.end = Some(time + samples_to_time(samples.len() as u64, RATE));
             let discontinuity = astray && !matches!(fault, Fault::GapUnmarked | Fault::Drifts | Fault::BeginsAtZero);
-            let block = AudioFrame { time, samples: samples.into(), rate, channels: 1, discontinuity };
+            let block = AudioFrame::new(rate, 1, time, samples)
+                .with_discontinuity(discontinuity)
+                .with_estimated_time(frame.time_is_estimated);
             out.items().extend(self.held.replace(block));
             Ok(())
         }
@@ -500,8 +492,8 @@ mod tests {
             let size = Some((picture.width(), picture.height()));
             let role = if before == size { Role::Reference } else { Role::Start };
             before = size;
-            let (time, layer, data) = (picture.time, Layer::default(), vec![7; 20].into());
-            out.push(EncodedFrame { time, duration: Duration::ZERO, codec: VP8, role, layer, size, data });
+            let frame = EncodedFrame::new(VP8, picture.time, vec![7; 20]).with_role(role).with_size(size);
+            out.push(frame.with_estimated_time(picture.time_is_estimated));
             Ok(())
         }
     }
@@ -527,9 +519,9 @@ mod tests {
             };
             let late = Duration::from_millis(if self.flaw == Flaw::OwnTime { 1 } else { 0 });
             let time = frame.time + late;
-            out.push(VideoFrame::fill(&mut Pool::new(1), PixelFormat::Gray, size, time, |planes| {
-                planes[0].data.fill(128)
-            }));
+            let picture =
+                VideoFrame::fill(&mut Pool::new(1), PixelFormat::Gray, size, time, |planes| planes[0].data.fill(128));
+            out.push(picture.with_estimated_time(frame.time_is_estimated));
             Ok(())
         }
     }

@@ -437,7 +437,7 @@ mod tests {
             self.give_due(true, out);
             let last = self.last.clone();
             match self.fault {
-                Fault::GoesBack => out.items().extend(last.map(|block| AudioFrame { time: Timestamp::ZERO, ..block })),
+                Fault::GoesBack => out.items().extend(last.map(|block| block.with_time(Timestamp::ZERO))),
                 Fault::GivesAtEachEnd => out.items().extend(last),
                 _ => {}
             }

@@ -102,8 +102,8 @@ fn refused(descriptor: &Descriptor, table: Table, wrong: &str) -> Seen {
 
 /// What an input might be joined to.
 fn joined(input: &Input) -> (&'static str, Format) {
-    let format = match input.accepts {
-        Accepts::Only(format) => format,
+    let format = match &input.accepts {
+        Accepts::Only(format) => format.clone(),
         Accepts::Packets(Media::Audio) => Format::Packets(OPUS),
         Accepts::Packets(Media::Video) => Format::Packets(VP8),
         _ => Format::Video,
@@ -143,8 +143,7 @@ mod tests {
     }
 
     fn describe(doc: &'static str) -> millstream_core::descriptor::Unbuilt {
-        let audio = Format::Audio;
-        Descriptor::stage("pass-on", doc, Accepts::Only(audio), millstream_core::descriptor::Gives::Format(audio))
+        Descriptor::stage("pass-on", doc, Format::Audio, Format::Audio)
     }
 
     fn right() -> Descriptor {

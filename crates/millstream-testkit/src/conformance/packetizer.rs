@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millstream_core::error::Kind;
-use millstream_core::{Codec, EncodedFrame, Error, Layer, Media, Role, RtpPackets, Stage, Timestamp};
+use millstream_core::{Bytes, Codec, EncodedFrame, Error, Layer, Media, Role, RtpPackets, Stage, Timestamp};
 
 use super::bench::Bench;
 use super::rule::{Seen, ensure, must, unexpected, wishes};
@@ -27,11 +27,8 @@ pub fn packetizer<S: Stage<EncodedFrame, RtpPackets> + 'static>(
 ) {
     // 20 ms are a whole number of ticks of every clock rate that is registered.
     let step = Duration::from_millis(20);
-    let numbered = |number: u64, size: usize| EncodedFrame {
-        time: Timestamp::ZERO + step * number as u32,
-        duration: step,
-        ..frame(size)
-    };
+    let numbered =
+        |number: u64, size: usize| frame(size).with_time(Timestamp::ZERO + step * number as u32).with_duration(step);
     transform(&make, |number| numbered(number, 3_000));
     let bench = || Bench::new(make());
     let sized = || SIZES.into_iter().cycle().take(40).enumerate().map(|(number, size)| numbered(number as u64, size));
@@ -39,8 +36,8 @@ pub fn packetizer<S: Stage<EncodedFrame, RtpPackets> + 'static>(
         let mut bench = bench();
         for (number, role) in [Role::Start, Role::Reference, Role::Discardable].into_iter().cycle().take(12).enumerate()
         {
-            let layer = Layer { spatial: 0, temporal: if role == Role::Discardable { 1 } else { 0 } };
-            let taken = EncodedFrame { role, layer, ..numbered(number as u64, 1_500) };
+            let layer = Layer::new(0, if role == Role::Discardable { 1 } else { 0 });
+            let taken = numbered(number as u64, 1_500).with_role(role).with_layer(layer);
             let (time, given) = (taken.time, give(&mut bench, taken)?);
             ensure(given.codec == codec, || format!("the codec {}", given.codec))?;
             let told = (given.time, given.role, given.layer);
@@ -96,12 +93,12 @@ pub fn packetizer<S: Stage<EncodedFrame, RtpPackets> + 'static>(
         Ok(())
     });
     must("the marker is on the last packet of a picture, and on the first of sound after silence", || {
-        marks(&mut bench(), codec, sized())
+        marks(&mut bench(), codec.media, sized())
     });
     must("a frame without a byte is a bad item that gives nothing and leaves no gap", || {
         let mut bench = bench();
         let before = give(&mut bench, numbered(0, 100))?;
-        let empty = EncodedFrame { data: Default::default(), ..numbered(1, 100) };
+        let empty = numbered(1, 100).with_data(Bytes::new());
         match bench.give(empty) {
             Err(error) if error.kind() == Kind::BadItem => {}
             Err(error) => return Err(unexpected(&error)),
@@ -114,13 +111,13 @@ pub fn packetizer<S: Stage<EncodedFrame, RtpPackets> + 'static>(
     must("a frame of another codec is a bad item that names both, and the builder is told which is taken", || {
         let stage = make();
         let told = (stage.takes(), stage.gives());
-        ensure(told == (Some(codec), Some(codec)), || format!("{told:?}"))?;
+        ensure(told == (Some(codec.clone()), Some(codec.clone())), || format!("{told:?}"))?;
         let mut bench = bench();
-        let other = Codec { name: "another-codec", ..codec };
-        match bench.give(EncodedFrame { codec: other, ..numbered(0, 100) }) {
+        let other = Codec::new(codec.media, "another-codec", codec.clock_rate, codec.channels).expect("a good name");
+        match bench.give(numbered(0, 100).with_codec(other)) {
             Err(error) if error.kind() == Kind::BadItem => {
                 let words = error.to_string();
-                ensure(words.contains("another-codec") && words.contains(codec.name), || words)
+                ensure(words.contains("another-codec") && words.contains(&*codec.name), || words)
             }
             Err(error) => Err(unexpected(&error)),
             Ok(given) => Err(format!("{} groups of packets", given.len())),
@@ -146,16 +143,17 @@ fn give(bench: &mut Bench<EncodedFrame, RtpPackets>, frame: EncodedFrame) -> Res
 
 fn marks(
     bench: &mut Bench<EncodedFrame, RtpPackets>,
-    codec: Codec,
+    media: Media,
     frames: impl Iterator<Item = EncodedFrame>,
 ) -> Seen {
     for (number, frame) in frames.enumerate() {
         // A second of silence before the twentieth.
         let silence = Duration::from_secs(if number >= 20 { 1 } else { 0 });
-        let given = give(bench, EncodedFrame { time: frame.time + silence, ..frame })?;
+        let time = frame.time + silence;
+        let given = give(bench, frame.with_time(time))?;
         let marked: Vec<bool> = given.headers.iter().map(|header| header.marker).collect();
         let last = marked.len() - 1;
-        let right = marked.iter().enumerate().all(|(index, marker)| match codec.media {
+        let right = marked.iter().enumerate().all(|(index, marker)| match media {
             Media::Video => *marker == (index == last),
             Media::Audio => *marker == (index == 0 && (number == 0 || number == 20)),
         });
@@ -201,7 +199,7 @@ mod tests {
     impl Stage<EncodedFrame, RtpPackets> for Fake {
         fn process(&mut self, frame: EncodedFrame, out: &mut Out<RtpPackets>) -> Result<()> {
             if self.fault != Fault::TakesOthers {
-                frame.require(VP8)?;
+                frame.require(&VP8)?;
             }
             let length = frame.data.len();
             if length == 0 && self.fault != Fault::TakesEmpty {
@@ -219,25 +217,19 @@ mod tests {
                         _ => frame.time.ticks(90_000) as u32,
                     };
                     let first = self.fault == Fault::MarksTheFirst;
-                    RtpHeader {
-                        sequence,
-                        timestamp: ticks.wrapping_add(77),
-                        marker: if first { index == 0 } else { index + 1 == count },
-                        start: (index * most) as u32 - u32::from(self.fault == Fault::Overlaps && index > 0),
-                        end: ((index + 1) * most).min(length) as u32,
-                    }
+                    let start = (index * most) as u32 - u32::from(self.fault == Fault::Overlaps && index > 0);
+                    let end = ((index + 1) * most).min(length) as u32;
+                    let marker = if first { index == 0 } else { index + 1 == count };
+                    RtpHeader::new(sequence, ticks.wrapping_add(77), start..end).with_marker(marker)
                 })
                 .collect();
             self.sequence = self.sequence.wrapping_add((self.fault == Fault::SkipsANumber).into());
             let late = Duration::from_millis((self.fault == Fault::LosesTheTime).into());
-            let group = RtpPackets {
-                time: frame.time + late,
-                codec: VP8,
-                role: if self.fault == Fault::LosesTheRole { Role::Reference } else { frame.role },
-                layer: frame.layer,
-                headers: headers.into(),
-                data: frame.data,
-            };
+            let mut group = RtpPackets::of(&frame, headers, frame.data.clone());
+            group.time += late;
+            if self.fault == Fault::LosesTheRole {
+                group.role = Role::Reference;
+            }
             if self.fault == Fault::TwoGroups {
                 out.push(group.clone());
             }

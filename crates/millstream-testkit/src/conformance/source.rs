@@ -252,7 +252,7 @@ mod tests {
             self.given += 1;
             let nanos = Clock::system().utc(Timestamp::ZERO).unix_nanos() as usize;
             let length = if self.fault == Fault::KnowsAnotherClock { nanos % 997 } else { 80 };
-            Ok(Next::Item(AudioFrame { time, ..examples::sound(8000, 1, 0, length) }))
+            Ok(Next::Item(examples::sound(8000, 1, 0, length).with_time(time)))
         }
 
         fn control(&mut self, wish: Control, _: &mut Cx) {

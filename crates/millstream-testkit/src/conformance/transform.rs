@@ -35,6 +35,16 @@ pub fn transform<I: Odd, O: Item, S: Stage<I, O> + 'static>(make: impl Fn() -> S
         let back = given.windows(2).find(|pair| pair[1].time() < pair[0].time());
         back.map_or(Ok(()), |pair| Err(format!("{} after {}", pair[1].time(), pair[0].time())))
     });
+    must("a time of capture that is only estimated stays an estimate in what is made of the item", || {
+        let estimated = |number| items(number).estimated();
+        for (given, expected) in
+            [(bench().run((0..ITEMS).map(&items))?, false), (bench().run((0..ITEMS).map(estimated))?, true)]
+        {
+            let other = given.iter().filter(|item| item.time_is_estimated() != expected).count();
+            ensure(other == 0, || format!("{other} of {} items say {}", given.len(), !expected))?;
+        }
+        Ok(())
+    });
     must("a stage bears the end of its input twice, and gives nothing at the second", || {
         let mut bench = bench();
         bench.run((0..ITEMS).map(&items))?;
@@ -120,6 +130,7 @@ mod tests {
         PanicsWhenEmpty,
         SaysNothing,
         NeverRecovers,
+        TrustsEstimates,
     }
 
     /// Holds one block back.
@@ -144,7 +155,8 @@ mod tests {
             if self.spoilt {
                 return Err(Error::bad_item("still the block without samples"));
             }
-            let before = self.held.replace(block);
+            let estimated = block.time_is_estimated && self.fault != Fault::TrustsEstimates;
+            let before = self.held.replace(block.with_estimated_time(estimated));
             if self.fault != Fault::Swallows {
                 out.items().extend(before);
             }
@@ -164,7 +176,7 @@ mod tests {
             }
             let last = if self.fault == Fault::GivesAtEachEnd { self.held.clone() } else { self.held.take() };
             if self.fault == Fault::GoesBack {
-                out.items().extend(last.map(|block| AudioFrame { time: Timestamp::ZERO, ..block }));
+                out.items().extend(last.map(|block| block.with_time(Timestamp::ZERO)));
             } else if self.fault != Fault::Swallows {
                 out.items().extend(last);
             }
@@ -187,6 +199,7 @@ mod tests {
             (Fault::Swallows, "nothing of 40 items"),
             (Fault::TwistsWishes, "as one of its kind, at any time, and goes on. Seen: Pause(true) for KeyFrame"),
             (Fault::GivesWhenWoken, "bears being woken early"),
+            (Fault::TrustsEstimates, "stays an estimate in what is made of the item. Seen: 40 of 40 items say false"),
             (Fault::GoesBack, "do not go back where those of what it takes do not. Seen: 0.000 s after 0.380 s"),
             (Fault::GivesAtEachEnd, "gives nothing at the second. Seen: 1 items"),
             (Fault::NeedsAnItem, "`nothing is held` (Fatal)"),

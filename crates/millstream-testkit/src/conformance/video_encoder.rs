@@ -140,7 +140,7 @@ fn bit_rate_is_followed(bench: &mut Bench<VideoFrame, EncodedFrame>) -> Seen {
 mod tests {
     use super::*;
     use crate::conformance::rule::tests::fails;
-    use millstream_core::{Cx, Layer, OPUS, Out, Result, VP8};
+    use millstream_core::{Cx, OPUS, Out, Result, VP8};
     use std::time::Duration;
 
     #[derive(Clone, Copy, PartialEq)]
@@ -184,15 +184,13 @@ mod tests {
             let resized = self.fault != Fault::SizeUnnoticed && std::mem::replace(&mut self.size, size) != size;
             let role = if std::mem::take(&mut self.key) || resized { Role::Start } else { Role::Reference };
             let late = if self.fault == Fault::OwnTime { Duration::from_millis(1) } else { Duration::ZERO };
-            let given = self.held.replace(EncodedFrame {
-                time: picture.time + late,
-                duration: Duration::ZERO,
-                codec: if self.fault == Fault::OtherCodec { OPUS } else { VP8 },
-                role,
-                layer: Layer::default(),
-                size: (self.fault != Fault::NoSize).then_some(size),
-                data: vec![0; (self.rate / 8 / PICTURES_PER_SECOND) as usize + 1].into(),
-            });
+            let codec = if self.fault == Fault::OtherCodec { OPUS } else { VP8 };
+            let data = vec![0; (self.rate / 8 / PICTURES_PER_SECOND) as usize + 1];
+            let frame = EncodedFrame::new(codec, picture.time + late, data)
+                .with_role(role)
+                .with_estimated_time(picture.time_is_estimated)
+                .with_size((self.fault != Fault::NoSize).then_some(size));
+            let given = self.held.replace(frame);
             out.items().extend(given);
             Ok(())
         }

@@ -32,7 +32,7 @@ async fn watch(kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came 
 /// The same from a page of `codecs`.
 async fn watch_page(codecs: &[Codec], kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came {
     let mut show = open();
-    let senders: Vec<_> = codecs.iter().map(|codec| show.track(*codec)).collect();
+    let senders: Vec<_> = codecs.iter().map(|codec| show.track(codec.clone())).collect();
     let mut viewer = Viewer::new().await;
     let offer = edit(viewer.offer(kinds).await);
     let answer = viewer.tell(&show.peer, offer).await.unwrap();
@@ -150,7 +150,8 @@ async fn of_sound_and_pictures_what_the_page_has_plays() {
         for kinds in [BOTH, [RtpCodecKind::Video, RtpCodecKind::Audio]] {
             for bundle_only in [false, true] {
                 let came =
-                    watch_page(&[codec], &kinds, |offer| if bundle_only { leaning(&offer) } else { offer }).await;
+                    watch_page(&[codec.clone()], &kinds, |offer| if bundle_only { leaning(&offer) } else { offer })
+                        .await;
                 let [(media, of)] = &taken(&came.answer)[..] else { panic!("{}", came.answer) };
                 assert_eq!((media, &came.packets), (&codec.media.to_string(), &BTreeMap::from([(*of, (1, count))])));
                 let answer = Session::read(&came.answer).unwrap();

@@ -21,7 +21,7 @@ impl Task {
             None => {
                 for track in &self.tracks {
                     if !self.codecs.contains(&track.codec) {
-                        self.codecs.push(track.codec);
+                        self.codecs.push(track.codec.clone());
                     }
                 }
                 let (handler, runtime) = (Handler(self.signals.clone()), Arc::clone(&self.runtime));
@@ -67,7 +67,7 @@ impl Task {
         if self.tracks.is_empty() {
             return Err(Error::config("there is nothing to send; add a track before the first description"));
         }
-        let codecs: Vec<_> = self.tracks.iter().map(|track| track.codec).collect();
+        let codecs: Vec<_> = self.tracks.iter().map(|track| track.codec.clone()).collect();
         let plan = Plan::of(&sdp, &codecs)?.after(self.agreed.as_ref())?;
         let told = plan.told().to_owned();
         let (what, description) = match kind {

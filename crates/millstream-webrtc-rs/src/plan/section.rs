@@ -98,7 +98,7 @@ fn choose(section: &Section, codecs: &[Codec], tracks: &[usize], types: &[u8]) -
             // One type means one thing in all of a bundle (RFC 9143, section 9.1).
             if !types.contains(&payload_type) {
                 let retransmission = retransmission(section, codec, payload_type).filter(|of| !types.contains(of));
-                return Ok(Formats { track, codec: *codec, payload_type, retransmission });
+                return Ok(Formats { track, codec: codec.clone(), payload_type, retransmission });
             }
         }
     }
@@ -111,12 +111,12 @@ fn choose(section: &Section, codecs: &[Codec], tracks: &[usize], types: &[u8]) -
     let like_rtcp =
         wanted().find(|&(track, codec)| !tracks.contains(&track) && !section.payload_types(codec).is_empty());
     if let Some((_, codec)) = like_rtcp {
-        let name = codec.encoding;
+        let name = &codec.encoding;
         return Err(format!(
             "has {name} only under payload types from 64 to 95, which look like RTCP (RFC 5761, section 4); use another"
         ));
     }
-    let missing: Vec<_> = wanted().map(|(_, codec)| codec.encoding).collect();
+    let missing: Vec<_> = wanted().map(|(_, codec)| codec.encoding.as_ref()).collect();
     let there: Vec<_> = section.encodings().take(8).map(|(_, encoding)| shortened(encoding)).collect();
     let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };
     Err(format!("has no {}; it has {there}", missing.join(" or ")))

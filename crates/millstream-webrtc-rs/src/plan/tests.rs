@@ -37,8 +37,7 @@ fn refusal(text: &str) -> String {
 
 /// Codecs and payload types that are sent.
 fn sent(plan: &Plan) -> Vec<(&'static str, u8)> {
-    let tracks: [Codec; 2] = [VP8, OPUS];
-    plan.sent().map(|(track, negotiated)| (tracks[track].name, negotiated.payload_type)).collect()
+    plan.sent().map(|(track, negotiated)| (["vp8", "opus"][track], negotiated.payload_type)).collect()
 }
 
 fn unsent(plan: &Plan) -> Vec<String> {

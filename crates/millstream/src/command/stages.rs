@@ -39,9 +39,10 @@ fn explain(descriptor: &Descriptor) {
         terminal::say(&format!("  {} = \"STAGE\"  takes {}{optional}", input.key, input.accepts));
     }
     for output in descriptor.outputs() {
-        let gives = match output.gives {
+        let gives = match &output.gives {
             Gives::Format(format) => format.to_string(),
             Gives::AsInput => "what it takes".to_owned(),
+            _ => "what follows from its options".to_owned(),
         };
         terminal::say(&format!("  gives {gives}"));
     }

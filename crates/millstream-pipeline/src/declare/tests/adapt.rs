@@ -33,27 +33,26 @@ fn table(key: &str, value: u32) -> Table {
 
 /// A source, a stage that passes on, two that change sound, and two that mind what they get.
 fn registry() -> Registry {
-    let (audio, only) = (Format::Audio, Accepts::Only(Format::Audio));
     let minds = SoundTaken { rates: &[48_000, 16_000], channels: 2 };
     let mut registry = Registry::new();
     for descriptor in [
-        Descriptor::source("file", "", audio).knowing(chosen, build),
-        Descriptor::stage("gain", "", only, Gives::AsInput).knowing(chosen, build),
-        Descriptor::stage("rate", "", only, Gives::Format(audio))
-            .adapting(|from, to| {
+        Descriptor::source("file", "", Format::Audio).knowing(chosen, build),
+        Descriptor::stage("gain", "", Format::Audio, Gives::AsInput).knowing(chosen, build),
+        Descriptor::stage("rate", "", Format::Audio, Format::Audio)
+            .converting(|from, to| {
                 let can = from.rate.is_none_or(|rate| rate >= 1000);
                 let rate = to.rate.filter(|_| can && from.rate != to.rate)?;
                 Some((table("rate", rate), Sound { rate: Some(rate), ..from }))
             })
             .knowing(chosen, build),
-        Descriptor::stage("channels", "", only, Gives::Format(audio))
-            .adapting(|from, to| {
+        Descriptor::stage("channels", "", Format::Audio, Format::Audio)
+            .converting(|from, to| {
                 let channels = to.channels.filter(|_| from.channels != to.channels)?;
                 Some((table("channels", channels.into()), Sound { channels: Some(channels), ..from }))
             })
             .knowing(chosen, build),
-        Descriptor::sink("encoder", "", only).hearing(minds).build(build),
-        Descriptor::sink("mixer", "", only).many().hearing(minds).build(build),
+        Descriptor::sink("encoder", "", Format::Audio).taking(minds).build(build),
+        Descriptor::sink("mixer", "", Format::Audio).many().taking(minds).build(build),
     ] {
         registry.add(descriptor);
     }

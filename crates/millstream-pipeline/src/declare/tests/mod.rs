@@ -3,7 +3,7 @@
 
 use millstream_core::descriptor::{Gives, Unbuilt};
 use millstream_core::units::{Bitrate, FrameRate, Frequency, Pixels};
-use millstream_core::{Accepts, Descriptor, Error, Format, Media, OPUS, Registry, VP8};
+use millstream_core::{Accepts, Codec, Descriptor, Error, Format, Media, OPUS, Registry, VP8};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use super::{Diagnostics, Override, Plan, read};
 mod adapt;
 mod bad;
 mod files;
+mod from_options;
 mod good;
 mod mutations;
 mod set;
@@ -60,31 +61,27 @@ fn registry() -> Registry {
     fn built<O: DeserializeOwned + JsonSchema + 'static>(unbuilt: Unbuilt) -> Descriptor {
         unbuilt.build(|_: O, _| Err(Error::config("nothing is built here")))
     }
-    let (video, audio) = (Accepts::Only(Format::Video), Accepts::Only(Format::Audio));
-    let (vp8, opus) = (Format::Encoded(VP8), Format::Encoded(OPUS));
-    let encoder = |name, takes, gives| Descriptor::stage(name, "", takes, Gives::Format(gives));
+    let encoder = |name, takes: Format, codec| Descriptor::stage(name, "", takes, Format::Encoded(codec));
     let packetizer =
-        |name, takes, codec| Descriptor::stage(name, "", Accepts::Only(takes), Gives::Format(Format::Packets(codec)));
+        |name, codec: Codec| Descriptor::stage(name, "", Format::Encoded(codec.clone()), Format::Packets(codec));
     let two = |name| {
         let packets = Accepts::Packets;
         Descriptor::bundle(name, "")
             .optional_input("video", packets(Media::Video))
             .optional_input("audio", packets(Media::Audio))
     };
-    let call = two("call")
-        .output("video", Gives::Format(Format::Packets(VP8)))
-        .output("audio", Gives::Format(Format::Packets(OPUS)));
+    let call = two("call").output("video", Format::Packets(VP8)).output("audio", Format::Packets(OPUS));
     let mut registry = Registry::new();
     for descriptor in [
         built::<TestVideo>(Descriptor::source("test-video", "", Format::Video)),
         built::<TestAudio>(Descriptor::source("test-audio", "", Format::Audio)),
-        built::<File>(Descriptor::source("reader", "", vp8).blocking()),
-        built::<Scale>(Descriptor::stage("scale", "", video, Gives::AsInput)),
+        built::<File>(Descriptor::source("reader", "", Format::Encoded(VP8)).blocking()),
+        built::<Scale>(Descriptor::stage("scale", "", Format::Video, Gives::AsInput)),
         built::<Careless>(Descriptor::stage("tap", "", Accepts::Anything, Gives::AsInput).light()),
-        built::<Vp8>(encoder("vp8-encoder", video, vp8)),
-        built::<Opus>(encoder("opus-encoder", audio, opus)),
-        built::<None>(packetizer("vp8-packetizer", vp8, VP8)),
-        built::<None>(packetizer("opus-packetizer", opus, OPUS)),
+        built::<Vp8>(encoder("vp8-encoder", Format::Video, VP8)),
+        built::<Opus>(encoder("opus-encoder", Format::Audio, OPUS)),
+        built::<None>(packetizer("vp8-packetizer", VP8)),
+        built::<None>(packetizer("opus-packetizer", OPUS)),
         built::<Page>(two("page")),
         built::<None>(call),
         built::<None>(Descriptor::sink("null", "", Accepts::Anything)),

@@ -1,6 +1,6 @@
 //! Blocks of any size into frames of one size, stamped by exact sample counts.
 
-use crate::audio::{AudioFrame, samples_to_time};
+use super::{AudioFrame, samples_to_time};
 use crate::error::Result;
 use crate::time::Timestamp;
 
@@ -21,6 +21,8 @@ pub struct Framer {
     given: u64,
     /// Samples of all channels that wait for more.
     rest: Vec<f32>,
+    /// Whether the last block's time was only estimated.
+    estimated: bool,
 }
 
 impl Framer {
@@ -31,7 +33,7 @@ impl Framer {
     pub fn new(rate: u32, channels: u16, length: usize) -> Framer {
         assert!(rate > 0 && channels > 0 && length > 0, "sound has a rate and channels, and a frame has samples");
         let rest = Vec::with_capacity(length * usize::from(channels));
-        Framer { rate, channels, length, anchor: None, given: 0, rest }
+        Framer { rate, channels, length, anchor: None, given: 0, rest, estimated: false }
     }
 
     /// Whether `block` is of the kind that is cut here.
@@ -39,11 +41,17 @@ impl Framer {
         (self.rate, self.channels) == (block.rate, block.channels)
     }
 
+    /// Whether the time of the block that was pushed last is only estimated, and so that of the frames it fills.
+    pub fn time_is_estimated(&self) -> bool {
+        self.estimated
+    }
+
     /// Cuts `block`; `frame` gets each full frame with the time of its first sample.
     ///
     /// # Errors
     /// What `frame` returns: the frame is gone, and what stands behind it in `block` too.
     pub fn push(&mut self, block: &AudioFrame, mut frame: impl FnMut(Timestamp, &[f32]) -> Result<()>) -> Result<()> {
+        self.estimated = block.time_is_estimated;
         if block.discontinuity || self.is_astray(block.time) {
             self.anchor = Some(block.time);
             self.given = 0;
@@ -108,13 +116,7 @@ mod tests {
     use super::*;
 
     fn block(time: Timestamp, samples: std::ops::Range<usize>) -> AudioFrame {
-        AudioFrame {
-            time,
-            samples: samples.map(|sample| sample as f32).collect::<Vec<_>>().into(),
-            rate: 48_000,
-            channels: 1,
-            discontinuity: false,
-        }
+        AudioFrame::new(48_000, 1, time, samples.map(|sample| sample as f32).collect::<Vec<_>>())
     }
 
     /// The frames that `block` fills: when each starts, and its first sample.
@@ -143,7 +145,7 @@ mod tests {
         let mut framer = Framer::new(48_000, 1, 960);
         push(&mut framer, &block(Timestamp::ZERO, 0..1000));
         assert_eq!(push(&mut framer, &block(Timestamp::from_millis(100), 0..1000)), [(100_000, 0.0)]);
-        let marked = AudioFrame { discontinuity: true, ..block(Timestamp::from_millis(121), 0..960) };
+        let marked = block(Timestamp::from_millis(121), 0..960).with_discontinuity(true);
         assert_eq!(push(&mut framer, &marked), [(121_000, 0.0)]);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::format::Codec;
+use crate::codec::Codec;
 use crate::time::Timestamp;
 
 /// Counts the packets of one stream and tells its media time.
@@ -16,7 +16,7 @@ pub struct Sequencer {
 
 impl Sequencer {
     /// A stream of `codec` that starts where `seed` says.
-    pub fn new(codec: Codec, seed: &mut Seed) -> Sequencer {
+    pub fn new(codec: &Codec, seed: &mut Seed) -> Sequencer {
         Sequencer {
             // The upper half is left out as libwebrtc does: a first number next to the wrap lets a
             // receiver that misses the first packets guess the SRTP rollover counter wrong (RFC 3711, 3.3.1).
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_seed_fixes_the_start_and_none_makes_it_differ() {
         let start = |seed| {
-            let mut stream = Sequencer::new(VP8, &mut Seed::new(seed));
+            let mut stream = Sequencer::new(&VP8, &mut Seed::new(seed));
             (stream.sequence(), stream.timestamp(Timestamp::ZERO))
         };
         assert_eq!(start(Some(1)), start(Some(1)));

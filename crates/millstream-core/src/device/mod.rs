@@ -1,4 +1,6 @@
-//! Devices that a machine has, as the plug-ins that open them list them.
+//! Devices that a machine has, as the plug-ins that open them list them, and what is wanted of one.
+
+mod constraint;
 
 use std::fmt;
 
@@ -9,6 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::options::{self, Problem, Table};
 use crate::units::FrameRate;
+
+pub use constraint::Constraint;
 
 /// What a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
