@@ -9,7 +9,7 @@ use millstream_core::{
 use millstream_pixels::Converter;
 
 use crate::options::Options;
-use crate::worker::Worker;
+use crate::worker::{TICKS_PER_SECOND, Worker};
 
 /// Adds `vp8-vpx-encode` to what `registry` knows.
 pub fn register(registry: &mut Registry) {
@@ -40,10 +40,6 @@ pub struct Encoder {
     tick: i64,
     key_asked: bool,
 }
-
-/// Ticks of the encoder's clock in a second. The crate says of each picture that it lasts one tick, and libvpx
-/// takes a frame's share of the bit rate from that: so a tick is a picture of 30 in a second.
-pub(crate) const TICKS_PER_SECOND: u32 = 30;
 
 impl Encoder {
     /// An encoder; libvpx is asked for one when the first picture says its size.

@@ -6,7 +6,9 @@ use std::thread::JoinHandle;
 use millstream_core::{ByteRing, Error, Result, VideoFrame};
 use vpx_encode::{Config, VideoCodecId};
 
-use crate::encoder::TICKS_PER_SECOND;
+/// Ticks of the encoder's clock in a second. The crate says of each picture that it lasts one tick, and libvpx
+/// takes a frame's share of the bit rate from that: so a tick is a picture of 30 in a second.
+pub(crate) const TICKS_PER_SECOND: u32 = 30;
 
 /// An encoder in its thread, for pictures of one size.
 pub(crate) struct Worker {

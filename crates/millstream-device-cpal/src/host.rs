@@ -7,10 +7,9 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cpal::{ErrorKind, Host, HostId};
-use millstream_core::Result;
+use millstream_core::{Error, Result};
 use millstream_core::device::Kind;
 
-use crate::list::explained;
 use crate::quiet;
 
 /// The sound server's. It is replaced once the server has gone, and its connection has ended by itself.
@@ -66,4 +65,20 @@ fn forget(gone: &Arc<Host>) {
     if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, gone)) {
         *kept = None;
     }
+}
+
+/// What an error of the sound system means, and what to do.
+pub(crate) fn explained(kind: Kind, error: &cpal::Error) -> Error {
+    let hint = match error.kind() {
+        ErrorKind::HostUnavailable => {
+            "there is no sound server; start PipeWire or PulseAudio (`systemctl --user start pipewire-pulse`)"
+        }
+        ErrorKind::DeviceBusy => "another program has it; close that, or find it with `fuser -v /dev/snd/*`",
+        ErrorKind::PermissionDenied => "it may not be opened; join the group `audio` (`sudo usermod -aG audio $USER`)",
+        ErrorKind::DeviceNotAvailable => "it is gone; plug it in again, or see `millstream devices`",
+        ErrorKind::StreamInvalidated => "the sound server has gone",
+        ErrorKind::UnsupportedConfig => "it does not do what it says it does; try another, see `millstream devices`",
+        _ => "it failed",
+    };
+    Error::lost(format!("{kind}: {hint}")).caused_by(error.clone())
 }

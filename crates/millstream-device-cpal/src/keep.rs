@@ -16,7 +16,7 @@ use millstream_core::{Clock, Error, Result};
 
 use crate::health::Health;
 use crate::list::{self, Found};
-use crate::quiet;
+use crate::{host, quiet};
 
 /// How long opening may take before a pipeline is refused: a server that hangs is asked for 2 s by `cpal`.
 const OPENS_WITHIN: Duration = Duration::from_secs(10);
@@ -246,7 +246,7 @@ fn start(kind: Kind, stream: cpal::Stream) -> Result<cpal::Stream> {
         .spawn(starting)
         .map_err(|error| Error::fatal("no thread for the device").caused_by(error))?;
     match started.recv_timeout(STARTS_WITHIN) {
-        Ok(said) => said.map_err(|error| list::explained(kind, &error)),
+        Ok(said) => said.map_err(|error| host::explained(kind, &error)),
         Err(_) => Err(Error::lost(format!("the {kind} was open, and did not begin within {STARTS_WITHIN:?}"))),
     }
 }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use cpal::traits::{DeviceTrait, HostTrait};
-use cpal::{DeviceId, ErrorKind, Host, HostId};
+use cpal::{DeviceId, Host, HostId};
 use millstream_core::device::{self, Choice, Device, Kind, Mode};
 use millstream_core::{Error, Result};
 
@@ -140,22 +140,6 @@ fn none(kind: Kind, devices: &[Device]) -> Error {
         format!("plug one in, or name one of what speakers play: {monitors}")
     };
     Error::lost(format!("there is no {kind}; {hint} (`millstream devices` lists them)"))
-}
-
-/// What an error of the sound system means, and what to do.
-pub(crate) fn explained(kind: Kind, error: &cpal::Error) -> Error {
-    let hint = match error.kind() {
-        ErrorKind::HostUnavailable => {
-            "there is no sound server; start PipeWire or PulseAudio (`systemctl --user start pipewire-pulse`)"
-        }
-        ErrorKind::DeviceBusy => "another program has it; close that, or find it with `fuser -v /dev/snd/*`",
-        ErrorKind::PermissionDenied => "it may not be opened; join the group `audio` (`sudo usermod -aG audio $USER`)",
-        ErrorKind::DeviceNotAvailable => "it is gone; plug it in again, or see `millstream devices`",
-        ErrorKind::StreamInvalidated => "the sound server has gone",
-        ErrorKind::UnsupportedConfig => "it does not do what it says it does; try another, see `millstream devices`",
-        _ => "it failed",
-    };
-    Error::lost(format!("{kind}: {hint}")).caused_by(error.clone())
 }
 
 #[cfg(test)]

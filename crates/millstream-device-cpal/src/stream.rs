@@ -10,7 +10,8 @@ use millstream_core::{Clock, Error, Result};
 
 use crate::capture::Ear;
 use crate::health::Health;
-use crate::list::{Found, explained};
+use crate::host::explained;
+use crate::list::Found;
 use crate::render::Mouth;
 
 /// How long a device may take to make a stream.

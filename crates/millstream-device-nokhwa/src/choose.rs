@@ -141,15 +141,8 @@ pub(crate) fn why_shut(camera: &Found) -> Error {
             "{} ({}) does not answer; unplug it and plug it in again",
             camera.device.name, camera.place
         )),
-        _ => unreadable(&camera.place),
+        _ => driver::unreadable(&camera.place),
     }
-}
-
-/// What is said of a camera that this user must not read.
-pub(crate) fn unreadable(place: &str) -> Error {
-    Error::config(format!(
-        "{place} is not readable for you; join its group, `sudo usermod -aG video $USER`, and log in anew"
-    ))
 }
 
 fn nothing_fits(options: &Options, wishes: &Wishes, cameras: &[&Found]) -> Error {

@@ -8,20 +8,20 @@ use millstream_core::{Buffer, Clock, Error, MAX_DIMENSION, PixelFormat, Result, 
 use millstream_pixels::Converter;
 use xcap::{Frame, Monitor, VideoRecorder};
 
+use crate::channel::{Command, ToSource};
 use crate::monitor;
 use crate::options::Options;
-use crate::source::{Give, Wish};
 
 /// How long a screen that is gone is left alone: twice as long each time.
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
-/// Opens the screen, tells `opened` how that went, and captures until nobody wishes anything any more.
+/// Opens the screen, tells `opened` how that went, and captures until nobody commands anything any more.
 pub(crate) fn run(
     options: &Options,
     clock: &Clock,
     opened: &SyncSender<Result<String>>,
-    wishes: &Receiver<Wish>,
-    give: &Give,
+    commands: &Receiver<Command>,
+    to_source: &ToSource,
 ) {
     let (mut view, words) = match View::open(options) {
         Ok(opened) => opened,
@@ -34,21 +34,21 @@ pub(crate) fn run(
     if opened.send(Ok(words)).is_err() {
         return;
     }
-    let Ok(Wish::Start(start)) = wishes.recv() else { return };
+    let Ok(Command::Start(start)) = commands.recv() else { return };
     let mut converter = Converter::new();
     let mut next = 0;
     loop {
         // What was missed is left out; what is late by less than a period is due at once.
         next = next.max(count(clock.now().since(start), options.fps));
-        if !wait_until(start + options.fps.time_of(next), clock, wishes) {
+        if !wait_until(start + options.fps.time_of(next), clock, commands) {
             return;
         }
         next += 1;
         match view.capture(clock, &mut converter) {
-            Ok(frame) => frame.into_iter().for_each(|frame| give.frame(frame)),
+            Ok(frame) => frame.into_iter().for_each(|frame| to_source.frame(frame)),
             Err(error) => {
-                give.loss(error);
-                let Some(again) = reopen(options, clock, wishes) else { return };
+                to_source.loss(error);
+                let Some(again) = reopen(options, clock, commands) else { return };
                 view = again;
             }
         }
@@ -60,15 +60,15 @@ fn count(elapsed: Duration, rate: FrameRate) -> u64 {
     (elapsed.as_nanos() * u128::from(rate.numerator()) / (u128::from(rate.denominator()) * 1_000_000_000)) as u64
 }
 
-/// Waits until `time` has come and nobody wishes a pause; whether pictures are still wanted.
-fn wait_until(time: Timestamp, clock: &Clock, wishes: &Receiver<Wish>) -> bool {
+/// Waits until `time` has come and nobody commands a pause; whether pictures are still wanted.
+fn wait_until(time: Timestamp, clock: &Clock, commands: &Receiver<Command>) -> bool {
     loop {
-        match wishes.recv_timeout(time.since(clock.now())) {
+        match commands.recv_timeout(time.since(clock.now())) {
             Err(RecvTimeoutError::Timeout) => return true,
             Err(RecvTimeoutError::Disconnected) => return false,
-            Ok(Wish::Pause(true)) => loop {
-                match wishes.recv() {
-                    Ok(Wish::Pause(false)) => break,
+            Ok(Command::Pause(true)) => loop {
+                match commands.recv() {
+                    Ok(Command::Pause(false)) => break,
                     Ok(_) => {}
                     Err(_) => return false,
                 }
@@ -79,9 +79,9 @@ fn wait_until(time: Timestamp, clock: &Clock, wishes: &Receiver<Wish>) -> bool {
 }
 
 /// The screen once it is back; `None` if nobody wants it any more.
-fn reopen(options: &Options, clock: &Clock, wishes: &Receiver<Wish>) -> Option<View> {
+fn reopen(options: &Options, clock: &Clock, commands: &Receiver<Command>) -> Option<View> {
     let mut wait = BACK_OFF[0];
-    while wait_until(clock.now() + wait, clock, wishes) {
+    while wait_until(clock.now() + wait, clock, commands) {
         match View::open(options) {
             Ok((view, words)) => {
                 tracing::warn!("the screen is back: {words}");

@@ -11,6 +11,7 @@
 #![cfg(feature = "xcap")]
 
 mod capture;
+mod channel;
 mod monitor;
 mod options;
 mod source;

@@ -1,16 +1,17 @@
 //! The source `screen-xcap`: takes from its capturing thread what that has, and never waits for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
 use millstream_core::error::Kind;
-use millstream_core::{Clock, Control, Cx, Error, Next, Result, Source, Timestamp, VideoFrame};
+use millstream_core::{Clock, Control, Cx, Error, Next, Result, Source, VideoFrame};
 
 use crate::capture;
+use crate::channel::{Command, ToSource};
 use crate::options::Options;
 
 /// Gives what a monitor shows: I420, limited range, BT.601.
@@ -20,26 +21,12 @@ use crate::options::Options;
 /// none. A screen that goes is lost once, and looked for after 0.25 s and then at least every second.
 #[derive(Debug)]
 pub struct Screen {
-    wishes: Sender<Wish>,
+    commands: Sender<Command>,
     frames: Receiver<VideoFrame>,
     losses: Receiver<Error>,
     waker: Arc<Mutex<Option<Waker>>>,
     started: bool,
     opened: String,
-}
-
-/// What the source wishes of its thread; that nobody can wish any more is the end.
-pub(crate) enum Wish {
-    /// Count from here.
-    Start(Timestamp),
-    Pause(bool),
-}
-
-/// The thread's way to the source.
-pub(crate) struct Give {
-    frames: SyncSender<VideoFrame>,
-    losses: Sender<Error>,
-    waker: Arc<Mutex<Option<Waker>>>,
 }
 
 /// How long opening may take. Wayland's portal may ask a person first.
@@ -53,15 +40,15 @@ impl Screen {
     pub fn open(options: Options, clock: Clock) -> Result<Screen> {
         let (tell, opened) = sync_channel(1);
         // One picture under way: a consumer that is late gets the next.
-        let (frames, (wishes, heard)) = (sync_channel(1), channel());
+        let (frames, (commands, received)) = (sync_channel(1), channel());
         let (lose, losses) = channel();
         let waker = Arc::<Mutex<Option<Waker>>>::default();
-        let give = Give { frames: frames.0, losses: lose, waker: Arc::clone(&waker) };
+        let to_source = ToSource { frames: frames.0, losses: lose, waker: Arc::clone(&waker) };
         // Nobody waits for its end: a system that hangs would hold up whoever does.
         let thread = thread::Builder::new().name("screen-xcap".to_owned()).spawn(move || {
-            let run = || capture::run(&options, &clock, &tell, &heard, &give);
+            let run = || capture::run(&options, &clock, &tell, &received, &to_source);
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
-                give.loss(Error::new(Kind::Panic, "the thread that captures the screen panicked"));
+                to_source.loss(Error::new(Kind::Panic, "the thread that captures the screen panicked"));
             }
         });
         thread.map_err(|error| Error::fatal("no thread to capture the screen").caused_by(error))?;
@@ -69,7 +56,7 @@ impl Screen {
             RecvTimeoutError::Timeout => Error::lost("the system has not opened the screen for a minute"),
             RecvTimeoutError::Disconnected => Error::new(Kind::Panic, "the thread that opens the screen panicked"),
         })??;
-        Ok(Screen { wishes, frames: frames.1, losses, waker, started: false, opened })
+        Ok(Screen { commands, frames: frames.1, losses, waker, started: false, opened })
     }
 
     /// What was opened and why, in a line.
@@ -88,7 +75,7 @@ impl Source<VideoFrame> for Screen {
         if !self.started {
             self.started = true;
             // A thread that is gone has said why.
-            let _ = self.wishes.send(Wish::Start(cx.start()));
+            let _ = self.commands.send(Command::Start(cx.start()));
         }
         if let Ok(error) = self.losses.try_recv() {
             return Err(error);
@@ -98,30 +85,7 @@ impl Source<VideoFrame> for Screen {
 
     fn control(&mut self, wish: Control, _: &mut Cx) {
         if let Control::Pause(paused) = wish {
-            let _ = self.wishes.send(Wish::Pause(paused));
-        }
-    }
-}
-
-impl Give {
-    /// Gives `frame`, unless the one before was not taken yet.
-    pub(crate) fn frame(&self, frame: VideoFrame) {
-        match self.frames.try_send(frame) {
-            Ok(()) => self.wake(),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
-        }
-    }
-
-    /// Tells what went wrong.
-    pub(crate) fn loss(&self, error: Error) {
-        let _ = self.losses.send(error);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(waker) = waker {
-            waker.wake();
+            let _ = self.commands.send(Command::Pause(paused));
         }
     }
 }

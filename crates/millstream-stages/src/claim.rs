@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use millstream_core::known::Access;
 use millstream_core::{Error, Result};
 
-use crate::file::called;
+use crate::path::called;
 
 /// All claims that hold, in no order.
 static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());

@@ -5,12 +5,13 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use millstream_core::error::Kind;
-use millstream_core::known::{Access, Known, is_standard_input, is_standard_output};
+use millstream_core::known::{Access, Known, is_standard_input};
 use millstream_core::{Cx, Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
+use crate::path::called;
 use crate::pipe::Pipe;
 
 /// Options of a source that reads a file.
@@ -222,16 +223,6 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("standard input can be read on Unix only"));
     }
     File::open(path)
-}
-
-/// What `path` is called in words by who uses it.
-pub(crate) fn called(path: &Path, access: Access) -> std::path::Display<'_> {
-    let name = match access {
-        Access::Read if is_standard_input(path) => Path::new("standard input"),
-        Access::Write if is_standard_output(path) => Path::new("standard output"),
-        _ => path,
-    };
-    name.display()
 }
 
 /// What reading fails with before a pipeline runs is a matter of its configuration.

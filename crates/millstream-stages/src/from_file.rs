@@ -6,7 +6,8 @@ use std::time::Duration;
 use millstream_core::known::Access;
 use millstream_core::{Cx, Error, Joined, Next, Result, Timestamp};
 
-use crate::file::{Input, Options, as_config, called};
+use crate::file::{Input, Options, as_config};
+use crate::path::called;
 
 /// A pipe whose header comes within this counts from the pipeline's start, as files do: two that one
 /// program writes stay in step. What comes later counts from when it came.

@@ -57,6 +57,7 @@ pub mod ogg_opus_file;
 pub mod ogg_opus_writer;
 mod output;
 mod pace;
+mod path;
 mod pipe;
 pub mod remix;
 pub mod resample;

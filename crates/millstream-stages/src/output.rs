@@ -8,7 +8,7 @@ use millstream_core::known::{Access, Known, is_standard_output};
 use millstream_core::{Cx, Error, Joined, Result, Run};
 
 use crate::claim::Claim;
-use crate::file::called;
+use crate::path::called;
 use crate::pipe::Pipe;
 
 /// What is written to the disk at once: about a tenth of a 720p frame.

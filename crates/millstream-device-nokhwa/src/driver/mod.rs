@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use millstream_core::{Color, Error, Result};
 
-use crate::choose;
 use crate::mode::{Found, Mode};
 use crate::options::Through;
 
@@ -76,7 +75,7 @@ fn credible(age: Option<Duration>) -> Duration {
 /// What the system's error number `code` means for the camera at `place`; `words` are the system's.
 fn explained(place: &str, code: Option<i32>, words: &str) -> Error {
     match code {
-        Some(1 | 13) => choose::unreadable(place),
+        Some(1 | 13) => unreadable(place),
         Some(16) if claim::is_ours(place) => Error::lost(format!(
             "{place} is in use by this program itself; if another stage has it, let that one give to both; if not, \
              its driver does not let go: unplug it and plug it in again"
@@ -85,4 +84,11 @@ fn explained(place: &str, code: Option<i32>, words: &str) -> Error {
         Some(2 | 6 | 19) => Error::lost(format!("{place} is gone; was it unplugged?")),
         _ => Error::lost(format!("{place} fails: {words}")),
     }
+}
+
+/// What is said of a camera that this user must not read.
+pub(crate) fn unreadable(place: &str) -> Error {
+    Error::config(format!(
+        "{place} is not readable for you; join its group, `sudo usermod -aG video $USER`, and log in anew"
+    ))
 }

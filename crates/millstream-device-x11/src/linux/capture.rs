@@ -13,7 +13,7 @@ use super::grab::Grab;
 use super::options::Options;
 use super::region::Region;
 use super::server::{Server, gone};
-use super::source::Slot;
+use super::slot::Slot;
 use super::{monitors, view};
 
 /// How long a server that is gone is left alone: twice as long each time.

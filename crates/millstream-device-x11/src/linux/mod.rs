@@ -9,6 +9,7 @@ mod monitors;
 mod options;
 mod region;
 mod server;
+mod slot;
 mod source;
 mod view;
 

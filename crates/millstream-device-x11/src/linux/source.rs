@@ -2,16 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use millstream_core::error::Kind;
-use millstream_core::{Clock, Control, Cx, Error, Next, Result, Source, Timestamp, VideoFrame};
+use millstream_core::{Clock, Control, Cx, Error, Next, Result, Source, VideoFrame};
 
 use super::capture;
 use super::options::Options;
+use super::slot::Slot;
 
 /// Gives what a screen shows: I420, limited range, BT.601, of the size that the screen, the monitor
 /// or the region has at that time.
@@ -92,79 +92,5 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.slot.lock().closed = true;
         self.slot.changed.notify_all();
-    }
-}
-
-/// Where the capturing thread and the source meet.
-#[derive(Debug, Default)]
-pub(crate) struct Slot {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// When pictures are counted from, once the source has been asked for one.
-    start: Option<Timestamp>,
-    waker: Option<Waker>,
-    paused: bool,
-    closed: bool,
-    /// The newest picture, if nobody has taken it.
-    frame: Option<VideoFrame>,
-    /// What went wrong, if nobody has been told.
-    lost: Option<Error>,
-}
-
-impl Slot {
-    /// Waits for the first question; when the pipeline started, or `None` if nobody asks any more.
-    pub(crate) fn started(&self) -> Option<Timestamp> {
-        let waiting = |state: &mut State| state.start.is_none() && !state.closed;
-        let state = self.changed.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner);
-        state.start.filter(|_| !state.closed)
-    }
-
-    /// Waits until `time` has come and nobody wishes a pause; whether pictures are still wanted.
-    pub(crate) fn wait_until(&self, clock: &Clock, time: Timestamp) -> bool {
-        let mut state = self.lock();
-        loop {
-            if state.closed {
-                return false;
-            }
-            let left = time.since(clock.now());
-            state = if state.paused {
-                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-            } else if left.is_zero() {
-                return true;
-            } else {
-                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-            };
-        }
-    }
-
-    /// Gives `frame`; one that was not taken before gives way.
-    pub(crate) fn give(&self, frame: VideoFrame) {
-        let mut state = self.lock();
-        state.frame = Some(frame);
-        wake(state);
-    }
-
-    /// Tells the source what went wrong.
-    pub(crate) fn lose(&self, error: Error) {
-        let mut state = self.lock();
-        state.lost = Some(error);
-        wake(state);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Wakes whoever waits, after the lock is released.
-fn wake(state: MutexGuard<'_, State>) {
-    let waker = state.waker.clone();
-    drop(state);
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }
