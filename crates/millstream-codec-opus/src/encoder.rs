@@ -136,11 +136,11 @@ impl Stage<AudioFrame, EncodedFrame> for Encoder {
     fn control(&mut self, wish: Control, _: &mut Cx) -> Option<Control> {
         let set = match wish {
             Control::Bitrate(rate) => {
-                self.asked = Some(rate);
+                self.asked = rate;
                 self.set_bitrate()
             }
             Control::Loss(share) => {
-                self.loss = f64::from(share.clamp(0.0, 1.0));
+                self.loss = share.map_or(self.options.expected_loss.share(), |share| f64::from(share.clamp(0.0, 1.0)));
                 self.set_loss()
             }
             Control::KeyFrame(_) => Ok(()),

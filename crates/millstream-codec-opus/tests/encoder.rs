@@ -133,7 +133,7 @@ fn consumers_lower_the_rate_and_raise_it_to_the_option_at_most() {
     let mut cx = Cx::at(Timestamp::ZERO);
     let mut bytes = |asked: Option<u64>| -> usize {
         if let Some(kbps) = asked {
-            assert_eq!(encoder.control(Control::Bitrate(Bitrate::from_kbps(kbps)), &mut cx), None);
+            assert_eq!(encoder.control(Control::Bitrate(Some(Bitrate::from_kbps(kbps))), &mut cx), None);
         }
         encode(&mut encoder, tone(48_000, 2, 960)).iter().map(|packet| packet.data.len()).sum()
     };
@@ -146,7 +146,7 @@ fn consumers_lower_the_rate_and_raise_it_to_the_option_at_most() {
 fn loss_is_answered_and_what_it_cannot_answer_goes_upstream() {
     let mut encoder = Encoder::new(Options { fec: true, ..Options::default() });
     let mut cx = Cx::at(Timestamp::ZERO);
-    assert_eq!(encoder.control(Control::Loss(0.1), &mut cx), None);
+    assert_eq!(encoder.control(Control::Loss(Some(0.1)), &mut cx), None);
     assert_eq!(encoder.control(Control::KeyFrame(Layers::ALL), &mut cx), None);
     assert_eq!(encoder.control(Control::Pause(true), &mut cx), Some(Control::Pause(true)));
     assert_eq!(encode(&mut encoder, tone(48_000, 1, 960)).len(), 50);

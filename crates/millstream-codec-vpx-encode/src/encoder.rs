@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millstream_core::{
-    Codec, Control, Cx, Descriptor, EncodedFrame, Error, Format, Out, Registry, Result, Role, Stage, Timestamp, VP8,
-    VideoFrame, Worker as Built,
+    Codec, Control, Cx, Descriptor, EncodedFrame, Error, Format, FrameRateLimit, Out, Registry, Result, Role, Stage,
+    Timestamp, VP8, VideoFrame, Worker as Built,
 };
 use millstream_pixels::Converter;
 
@@ -29,8 +29,8 @@ pub fn descriptor() -> Descriptor {
 
 /// Encodes pictures as VP8 by the crate `vpx-encode`.
 ///
-/// [`Control::KeyFrame`] is answered with the next frame, by a new encoder; [`Control::Bitrate`] is not and
-/// goes on upstream. Pictures of an odd width or height are bad items.
+/// [`Control::KeyFrame`] is answered with the next frame, by a new encoder, and [`Control::MaxFrameRate`] by
+/// leaving pictures out; [`Control::Bitrate`] is not answered and goes on upstream. Pictures of an odd width or height are bad items.
 pub struct Encoder {
     options: Options,
     converter: Converter,
@@ -39,12 +39,14 @@ pub struct Encoder {
     /// The tick of the last picture, which the next one's is above.
     tick: i64,
     key_asked: bool,
+    frame_rate: FrameRateLimit,
 }
 
 impl Encoder {
     /// An encoder; libvpx is asked for one when the first picture says its size.
     pub fn new(options: Options) -> Encoder {
-        Encoder { options, converter: Converter::new(), worker: None, size: (0, 0), tick: 0, key_asked: false }
+        let (converter, frame_rate) = (Converter::new(), FrameRateLimit::default());
+        Encoder { options, converter, worker: None, size: (0, 0), tick: 0, key_asked: false, frame_rate }
     }
 
     /// An encoder for pictures of `size` that is at its first frame if a key frame is due.
@@ -68,6 +70,9 @@ impl Encoder {
 
 impl Stage<VideoFrame, EncodedFrame> for Encoder {
     fn process(&mut self, frame: VideoFrame, out: &mut Out<EncodedFrame>) -> Result<()> {
+        if !self.frame_rate.admits(frame.time) {
+            return Ok(());
+        }
         let size = (frame.width(), frame.height());
         if !size.0.is_multiple_of(2) || !size.1.is_multiple_of(2) {
             return Err(Error::bad_item(format!(
@@ -91,6 +96,7 @@ impl Stage<VideoFrame, EncodedFrame> for Encoder {
     fn control(&mut self, wish: Control, _: &mut Cx) -> Option<Control> {
         match wish {
             Control::KeyFrame(_) => self.key_asked = true,
+            Control::MaxFrameRate(limit) => self.frame_rate.set(limit),
             other => return Some(other),
         }
         None

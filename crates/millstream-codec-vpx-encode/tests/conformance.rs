@@ -14,7 +14,7 @@ fn the_encoder_conforms() {
 #[test]
 fn a_bit_rate_it_cannot_follow_goes_on_upstream() {
     use millstream_core::Stage;
-    let wish = Control::Bitrate(Bitrate::from_kbps(100));
+    let wish = Control::Bitrate(Some(Bitrate::from_kbps(100)));
     assert_eq!(Encoder::new(Options::default()).control(wish, &mut Cx::at(Timestamp::ZERO)), Some(wish));
 }
 

@@ -2,7 +2,8 @@
 
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    ByteRing, Codec, Control, Cx, EncodedFrame, Error, Out, Result, Role, Stage, Timestamp, VP8, VideoFrame,
+    ByteRing, Codec, Control, Cx, EncodedFrame, Error, FrameRateLimit, Out, Result, Role, Stage, Timestamp, VP8,
+    VideoFrame,
 };
 use millstream_pixels::Converter;
 
@@ -13,15 +14,16 @@ use crate::pace::Pace;
 /// Encodes pictures as VP8.
 ///
 /// The first frame is a key frame, and so is the first of another size. It answers
-/// [`Control::KeyFrame`] with the next frame and [`Control::Bitrate`] without a key frame, never
-/// above its own option; whatever else is wished goes on upstream. Rotation is not applied: VP8
-/// cannot say it.
+/// [`Control::KeyFrame`] with the next frame, [`Control::Bitrate`] without a key frame and never above its
+/// own option, and [`Control::MaxFrameRate`] by leaving pictures out; other requests go on upstream. Rotation is
+/// not applied: VP8 cannot express it.
 pub struct Encoder {
     options: Options,
     library: &'static Library,
     /// What a consumer asked for at most.
     asked: Option<Bitrate>,
     key_asked: bool,
+    frame_rate: FrameRateLimit,
     converter: Converter,
     running: Option<Running>,
     ring: ByteRing,
@@ -60,6 +62,7 @@ impl Encoder {
             library: Library::load()?,
             asked: None,
             key_asked: false,
+            frame_rate: FrameRateLimit::default(),
             converter: Converter::new(),
             running: None,
             ring: ByteRing::new(CHUNK, CHUNKS),
@@ -111,6 +114,9 @@ impl Encoder {
 
 impl Stage<VideoFrame, EncodedFrame> for Encoder {
     fn process(&mut self, frame: VideoFrame, out: &mut Out<EncodedFrame>) -> Result<()> {
+        if !self.frame_rate.admits(frame.time) {
+            return Ok(());
+        }
         let size = (frame.width(), frame.height());
         let picture = self.converter.to_i420(&frame)?;
         self.ready(size)?;
@@ -135,7 +141,8 @@ impl Stage<VideoFrame, EncodedFrame> for Encoder {
     fn control(&mut self, wish: Control, _: &mut Cx) -> Option<Control> {
         match wish {
             Control::KeyFrame(_) => self.key_asked = true,
-            Control::Bitrate(rate) => self.asked = Some(rate),
+            Control::Bitrate(rate) => self.asked = rate,
+            Control::MaxFrameRate(limit) => self.frame_rate.set(limit),
             other => return Some(other),
         }
         None

@@ -1,7 +1,7 @@
-//! Wishes: what a consumer asks of whoever makes its items.
+//! Feedback: the requests that a consumer makes of its producer.
 //!
-//! They travel against the stream and overtake it: asking wakes the thread that hosts the receiver.
-//! The newest of each kind wins, nothing queues, and nobody waits.
+//! They travel upstream and overtake the items: asking wakes the thread that hosts the producer. The
+//! newest request of each kind wins. Nothing queues, and nothing blocks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,76 +40,78 @@ impl Layers {
     }
 }
 
-/// Something a consumer wishes. A stage answers it or passes it on upstream.
+/// A request that a consumer makes of its producer. A stage answers it or passes it on upstream.
+///
+/// All but [`Control::KeyFrame`] hold until they are withdrawn: by the same kind without a value, or
+/// when the consumer leaves. What holds for several consumers together is merged at the fan-out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Control {
-    /// Give a frame that a decoder can start from, for these layers, as soon as can be.
+    /// Give a frame that a decoder can start from, for these layers, as soon as possible.
     KeyFrame(Layers),
-    /// Do not give more than this.
-    Bitrate(Bitrate),
-    /// Give no larger pictures than this many pixels, width and height.
-    MaxSize(u32, u32),
-    /// Give no more pictures in a second than this.
-    MaxFrameRate(FrameRate),
-    /// Expect this share of packets to be lost, 0 to 1.
-    Loss(f32),
-    /// Nobody looks or listens (`true`), or somebody does again (`false`).
+    /// Give no more bits per second than this. Encoders answer.
+    Bitrate(Option<Bitrate>),
+    /// Give no picture larger than this: width and height in pixels. The stage `scale` answers.
+    MaxSize(Option<(u32, u32)>),
+    /// Give no more pictures per second than this. Encoders of video answer.
+    MaxFrameRate(Option<FrameRate>),
+    /// Expect this share of packets to be lost, 0 to 1. Encoders with error correction answer.
+    Loss(Option<f32>),
+    /// Give nothing for now (`true`), or go on (`false`). Sources answer.
     Pause(bool),
 }
 
 impl Control {
-    /// The wish that takes one of this kind back: no limit, no loss, no pause. A key frame that came
-    /// cannot be taken back.
-    pub fn taken_back(self) -> Option<Control> {
+    /// The request that withdraws one of this kind; `None` for a key frame, which cannot be unmade.
+    pub fn withdrawn(self) -> Option<Control> {
         Some(match self {
             Control::KeyFrame(_) => return None,
-            Control::Bitrate(_) => Control::Bitrate(Bitrate::MAX),
-            Control::MaxSize(..) => Control::MaxSize(u32::MAX, u32::MAX),
-            Control::MaxFrameRate(_) => Control::MaxFrameRate(FrameRate::MAX),
-            Control::Loss(_) => Control::Loss(0.0),
+            Control::Bitrate(_) => Control::Bitrate(None),
+            Control::MaxSize(_) => Control::MaxSize(None),
+            Control::MaxFrameRate(_) => Control::MaxFrameRate(None),
+            Control::Loss(_) => Control::Loss(None),
             Control::Pause(_) => Control::Pause(false),
         })
     }
 
-    /// Whether `other` is a wish of the same kind.
+    /// Whether `other` is a request of the same kind.
     pub fn is_like(self, other: Control) -> bool {
         std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }
 }
 
-/// The newest wish of each kind.
+/// The newest request of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Wishes {
+pub struct Requests {
     key_frame: Option<Layers>,
-    bitrate: Option<Bitrate>,
-    max_size: Option<(u32, u32)>,
-    max_frame_rate: Option<FrameRate>,
-    loss: Option<f32>,
+    bitrate: Option<Option<Bitrate>>,
+    max_size: Option<Option<(u32, u32)>>,
+    max_frame_rate: Option<Option<FrameRate>>,
+    loss: Option<Option<f32>>,
     pause: Option<bool>,
 }
 
-impl Wishes {
-    /// Notes `wish`; it replaces an older one of its kind, but for key frames, whose layers add up.
-    pub fn note(&mut self, wish: Control) {
-        match wish {
+impl Requests {
+    /// Notes `request`. It replaces an older one of its kind, but for key frames, whose layers add up.
+    pub fn note(&mut self, request: Control) {
+        match request {
             Control::KeyFrame(layers) => {
                 self.key_frame = Some(self.key_frame.map_or(layers, |before| before.union(layers)));
             }
             Control::Bitrate(rate) => self.bitrate = Some(rate),
-            Control::MaxSize(width, height) => self.max_size = Some((width, height)),
+            Control::MaxSize(size) => self.max_size = Some(size),
             Control::MaxFrameRate(rate) => self.max_frame_rate = Some(rate),
             Control::Loss(share) => self.loss = Some(share),
             Control::Pause(pause) => self.pause = Some(pause),
         }
     }
 
-    /// The wishes, in the order in which [`Control`] lists their kinds.
+    /// The requests, in the order in which [`Control`] lists their kinds.
     pub fn iter(&self) -> impl Iterator<Item = Control> {
         [
             self.key_frame.map(Control::KeyFrame),
             self.bitrate.map(Control::Bitrate),
-            self.max_size.map(|(width, height)| Control::MaxSize(width, height)),
+            self.max_size.map(Control::MaxSize),
             self.max_frame_rate.map(Control::MaxFrameRate),
             self.loss.map(Control::Loss),
             self.pause.map(Control::Pause),
@@ -119,41 +121,41 @@ impl Wishes {
     }
 }
 
-/// The way upstream from one consumer: it may be kept and used by any thread, an engine's own too.
+/// The way upstream from one consumer. Any thread may keep and use it, such as one of an engine.
 #[derive(Clone, Debug)]
 pub struct Upstream(Arc<Slot>);
 
 #[derive(Debug)]
 struct Slot {
     asked: AtomicBool,
-    wishes: Mutex<Wishes>,
+    requests: Mutex<Requests>,
     waker: Waker,
 }
 
 impl Upstream {
-    /// A way upstream that uses `waker` to wake whoever [`take`](Upstream::take)s its wishes.
+    /// A way upstream. `waker` wakes the producer, which [`take`](Upstream::take)s the requests.
     pub fn new(waker: Waker) -> Upstream {
-        Upstream(Arc::new(Slot { asked: AtomicBool::new(false), wishes: Mutex::default(), waker }))
+        Upstream(Arc::new(Slot { asked: AtomicBool::new(false), requests: Mutex::default(), waker }))
     }
 
-    /// Asks for `wish`.
-    pub fn ask(&self, wish: Control) {
-        self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner).note(wish);
+    /// Makes a request.
+    pub fn ask(&self, request: Control) {
+        self.0.requests.lock().unwrap_or_else(PoisonError::into_inner).note(request);
         self.0.asked.store(true, Ordering::Release);
         self.0.waker.wake_by_ref();
     }
 
-    /// What was asked since the last time, if anything: one load where nothing was.
-    pub fn take(&self) -> Option<Wishes> {
+    /// The requests made since the last call. Costs one atomic load if there are none.
+    pub fn take(&self) -> Option<Requests> {
         if !self.0.asked.load(Ordering::Acquire) || !self.0.asked.swap(false, Ordering::AcqRel) {
             return None;
         }
-        Some(std::mem::take(&mut *self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner)))
+        Some(std::mem::take(&mut *self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
 impl Default for Upstream {
-    /// A way that leads to nobody: what a test looks into.
+    /// A way that wakes nobody, for tests.
     fn default() -> Upstream {
         Upstream::new(Waker::noop().clone())
     }
@@ -168,11 +170,11 @@ mod tests {
         let upstream = Upstream::default();
         assert_eq!(upstream.take(), None);
         upstream.ask(Control::KeyFrame(Layers::spatial(0)));
-        upstream.ask(Control::Bitrate(Bitrate::from_bps(1)));
+        upstream.ask(Control::Bitrate(Some(Bitrate::from_bps(1))));
         upstream.ask(Control::KeyFrame(Layers::spatial(2)));
-        upstream.ask(Control::Bitrate(Bitrate::from_bps(2)));
-        let wishes: Vec<_> = upstream.take().unwrap().iter().collect();
-        assert_eq!(wishes, [Control::KeyFrame(Layers(0b101)), Control::Bitrate(Bitrate::from_bps(2))]);
+        upstream.ask(Control::Bitrate(Some(Bitrate::from_bps(2))));
+        let requests: Vec<_> = upstream.take().unwrap().iter().collect();
+        assert_eq!(requests, [Control::KeyFrame(Layers(0b101)), Control::Bitrate(Some(Bitrate::from_bps(2)))]);
         assert_eq!(upstream.take(), None);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
-use crate::control::{Control, Upstream, Wishes};
+use crate::control::{Control, Upstream, Requests};
 use crate::input::InputId;
 use crate::time::{Clock, Timestamp, Utc};
 
@@ -20,7 +20,7 @@ pub struct Cx {
     run: Run,
     inputs: Vec<InputWay>,
     /// What was asked of all inputs and holds for those that join later.
-    standing: Wishes,
+    standing: Requests,
 }
 
 /// The way to one of several inputs.
@@ -42,7 +42,7 @@ impl Cx {
     /// What a runner makes for each stage: `waker` leads back to it, `upstream` to whoever feeds it,
     /// and all stages of a pipeline share one `run`.
     pub fn new(clock: Clock, waker: Waker, upstream: Upstream, run: Run) -> Cx {
-        Cx { clock, alarm: None, waker, upstream, run, inputs: Vec::new(), standing: Wishes::default() }
+        Cx { clock, alarm: None, waker, upstream, run, inputs: Vec::new(), standing: Requests::default() }
     }
 
     /// The time now, read from the pipeline's clock when called.

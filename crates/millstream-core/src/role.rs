@@ -26,11 +26,20 @@ pub struct Layer {
     pub spatial: u8,
     /// 0 is the lowest frame rate.
     pub temporal: u8,
+    /// Whether the frame is predicted from that of the spatial layer below it, captured at the same time: the bit
+    /// D of RFC 9628, section 4.2. Never true for simulcast, whose layers are independent; true for every upper
+    /// frame of full SVC; true only for those of a key picture in the modes called `_KEY` (W3C webrtc-svc).
+    pub inter_layer: bool,
 }
 
 impl Layer {
-    /// The spatial layer `spatial` and in it the temporal layer `temporal`, both from 0.
-    pub const fn new(spatial: u8, temporal: u8) -> Layer {
-        Layer { spatial, temporal }
+    /// A frame that is decoded without the spatial layers below its own.
+    pub const fn independent(spatial: u8, temporal: u8) -> Layer {
+        Layer { spatial, temporal, inter_layer: false }
+    }
+
+    /// A frame that is predicted from that of the spatial layer below its own, if there is one.
+    pub const fn stacked(spatial: u8, temporal: u8) -> Layer {
+        Layer { spatial, temporal, inter_layer: spatial > 0 }
     }
 }

@@ -41,10 +41,10 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_block_of_a_microphone_allocates_nothing() {
-    let (mut ear, mut capture) = capture::session(44_100, 2, 480, Timestamp::ZERO).unwrap();
+    let (mut intake, mut capture) = capture::session(44_100, 2, 480, Timestamp::ZERO).unwrap();
     let mut given = 0;
     let period = |call: u64| {
-        ear.hear(441, Timestamp::from_millis(1000 + 10 * call), std::iter::repeat_n(0.25, 882));
+        intake.put(441, Timestamp::from_millis(1000 + 10 * call), std::iter::repeat_n(0.25, 882));
         while capture.next(|samples, _| samples[0] = 0.0).is_some() {
             given += 1;
         }
@@ -56,14 +56,14 @@ fn a_block_of_a_microphone_allocates_nothing() {
 #[test]
 fn a_block_for_a_speaker_allocates_nothing() {
     let volume = Volume::new("-3 dB".parse().unwrap(), false);
-    let (mut render, mut mouth) = render::session(44_100, 2, 441, 4410, volume);
+    let (mut render, mut playout) = render::session(44_100, 2, 441, 4410, volume);
     let samples = millstream_core::Buffer::from(vec![0.25; 480]);
     let mut heard = 0.0;
     let period = |call: u64| {
         let time = Timestamp::ZERO + samples_to_time(480 * call, 48_000);
         let block = AudioFrame::new(48_000, 1, time, samples.clone());
         render.take(&block).unwrap();
-        mouth.speak(441, |sample| heard += f64::from(sample));
+        playout.fill(441, |sample| heard += f64::from(sample));
     };
     conformance::allocations(|| ALLOCATIONS.get(), period);
     assert!(heard > 0.0);

@@ -41,7 +41,7 @@ struct Mark {
 }
 
 /// The callback's end: allocates nothing, waits for nobody.
-pub(crate) struct Ear {
+pub(crate) struct Intake {
     channels: usize,
     samples: Producer<f32>,
     marks: Producer<Mark>,
@@ -104,13 +104,13 @@ struct Astray {
 
 /// Both ends of a session with a device of `rate` frames per second, of which `channels` channels are taken.
 /// `end` is when the last block of the session before ended: nothing is given that was captured earlier.
-pub(crate) fn session(rate: u32, channels: u16, block: usize, end: Timestamp) -> Result<(Ear, Capture)> {
+pub(crate) fn session(rate: u32, channels: u16, block: usize, end: Timestamp) -> Result<(Intake, Capture)> {
     let resampler = Resampler::new(rate, RATE, channels, block, FixedAsync::Output)?;
     let frames = (u64::from(rate) * RING.as_millis() as u64 / 1000) as usize;
     let (samples_in, samples) = RingBuffer::new(frames * usize::from(channels));
     let (marks_in, marks) = RingBuffer::new(MARKS);
     let lost = Arc::new(AtomicU64::new(0));
-    let ear = Ear {
+    let intake = Intake {
         channels: usize::from(channels),
         samples: samples_in,
         marks: marks_in,
@@ -137,13 +137,13 @@ pub(crate) fn session(rate: u32, channels: u16, block: usize, end: Timestamp) ->
         astray: None,
         end,
     };
-    Ok((ear, capture))
+    Ok((intake, capture))
 }
 
-impl Ear {
+impl Intake {
     /// Takes `frames` frames, the first of which was captured at `captured`; `samples` are interleaved, in as many
     /// channels as the session has. What does not fit is lost and counted.
-    pub(crate) fn hear(&mut self, frames: usize, captured: Timestamp, samples: impl Iterator<Item = f32>) {
+    pub(crate) fn put(&mut self, frames: usize, captured: Timestamp, samples: impl Iterator<Item = f32>) {
         if frames == 0 {
             return;
         }
@@ -342,7 +342,7 @@ mod tests {
         }
 
         /// One callback.
-        fn give(&mut self, ear: &mut Ear, channels: usize) {
+        fn give(&mut self, intake: &mut Intake, channels: usize) {
             let late = self.jitter * self.chance.share();
             let captured = Timestamp::from_nanos(((self.at(self.given) + late) * 1e9) as u64);
             // A phase that turns: a sine for each sample would take longer than all that is tested.
@@ -355,7 +355,7 @@ mod tests {
                 (sine, cosine) = (sine * turn_cosine + cosine * turn_sine, cosine * turn_cosine - sine * turn_sine);
                 std::iter::repeat_n(sample, channels)
             });
-            ear.hear(self.period, captured, samples);
+            intake.put(self.period, captured, samples);
             self.given += self.period as u64;
         }
     }
@@ -374,11 +374,11 @@ mod tests {
 
     /// Half an hour of `device`: how far stamps were off at most.
     fn half_an_hour(mut device: Device) -> f64 {
-        let (mut ear, mut capture) = session(device.rate as u32, 1, BLOCK, Timestamp::ZERO).unwrap();
+        let (mut intake, mut capture) = session(device.rate as u32, 1, BLOCK, Timestamp::ZERO).unwrap();
         let (mut blocks, mut farthest, mut start, mut tail) = (0_u64, 0.0_f64, Timestamp::ZERO, [0.0_f32; 2]);
         let swing = 2.0 * (TAU * TONE / f64::from(RATE)).cos() as f32;
         while device.at(device.given) < 1.0 + 1800.0 {
-            device.give(&mut ear, 1);
+            device.give(&mut intake, 1);
             while let Some(block) = capture.next(|_, _| {}) {
                 assert_eq!((block.len(), block.rate), (BLOCK, RATE));
                 if blocks == 0 {
@@ -444,13 +444,13 @@ mod tests {
             late: 0.0,
             chance: Chance::new(1),
         };
-        let (mut ear, mut capture) = session(48_000, 2, BLOCK, Timestamp::ZERO).unwrap();
+        let (mut intake, mut capture) = session(48_000, 2, BLOCK, Timestamp::ZERO).unwrap();
         // Nobody takes anything for 3 s: the ring holds one.
-        (0..327).for_each(|_| device.give(&mut ear, 2));
+        (0..327).for_each(|_| device.give(&mut intake, 2));
         assert!(capture.lost() > 90_000);
         let mut given = Vec::new();
         for _ in 0..100 {
-            device.give(&mut ear, 2);
+            device.give(&mut intake, 2);
             given.extend(std::iter::from_fn(|| capture.next(|_, _| {})));
         }
         let anew = given.iter().rposition(|block| block.discontinuity).expect("a new count");
@@ -465,12 +465,12 @@ mod tests {
     fn a_device_that_loses_sound_without_a_word_is_noticed_and_stamps_leap_once() {
         let chance = Chance::new(5);
         let mut device = Device { rate: 48_000.0, drift: 0.0, jitter: 0.001, period: 480, given: 0, late: 0.0, chance };
-        let (mut ear, mut capture) = session(48_000, 1, BLOCK, Timestamp::ZERO).unwrap();
+        let (mut intake, mut capture) = session(48_000, 1, BLOCK, Timestamp::ZERO).unwrap();
         for late in [0.0, 0.03, 0.0] {
             device.late = late;
             let mut given = Vec::new();
             for _ in 0..300 {
-                device.give(&mut ear, 1);
+                device.give(&mut intake, 1);
                 given.extend(std::iter::from_fn(|| capture.next(|_, _| {})));
             }
             let anew: Vec<_> = (0..given.len()).filter(|n| given[*n].discontinuity).collect();
@@ -495,10 +495,10 @@ mod tests {
             late: 0.0,
             chance: Chance::new(3),
         };
-        let (mut ear, mut capture) = session(44_100, 1, 480, Timestamp::ZERO).unwrap();
+        let (mut intake, mut capture) = session(44_100, 1, 480, Timestamp::ZERO).unwrap();
         let mut sound = Vec::new();
         while sound.len() < 96_000 {
-            device.give(&mut ear, 1);
+            device.give(&mut intake, 1);
             sound.extend(std::iter::from_fn(|| capture.next(|_, _| {})).flat_map(|block| block.samples.to_vec()));
         }
         let sound = &sound[48_000..];

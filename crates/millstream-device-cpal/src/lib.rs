@@ -4,7 +4,7 @@
 //! | type | kind | does |
 //! |---|---|---|
 //! | [`microphone`] | source | gives what a device records |
-//! | [`speaker`] | sink | plays sound on a device |
+//! | [`speaker`] | sink, with a source | plays sound on a device, and gives what it plays |
 //!
 //! A device's clock is not the pipeline's. What comes from one is resampled to 48 kHz by a ratio that follows the
 //! difference, and so is what goes to one: stamps count samples, and stay within milliseconds of the pipeline's clock.
@@ -25,6 +25,7 @@ mod host;
 mod keep;
 mod list;
 pub mod microphone;
+mod played;
 #[cfg(feature = "pulseaudio")]
 mod pulse;
 mod quiet;
@@ -36,6 +37,7 @@ mod stream;
 mod volume;
 
 pub use microphone::Microphone;
+pub use played::Played;
 pub use speaker::Speaker;
 pub use volume::Volume;
 

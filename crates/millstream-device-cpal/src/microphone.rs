@@ -21,7 +21,7 @@ use crate::volume::{Ramp, Volume};
 use crate::{RATE, blocks};
 
 /// How often is looked whether a block is there. The callback wakes nobody: that may wait for a lock.
-const POLL: Duration = Duration::from_millis(4);
+pub(crate) const POLL: Duration = Duration::from_millis(4);
 /// Milliseconds of sound that a callback brings, where the device can.
 const PERIOD_MS: u32 = 10;
 
@@ -65,16 +65,16 @@ pub struct Microphone {
     end: Arc<AtomicU64>,
     lost: u64,
     ramp: Ramp,
-    volume: Volume,
     paused: bool,
 }
 
 impl Microphone {
-    /// Opens the device; its sound is stamped on `clock`, the pipeline's. `name` is the stage's, for the log.
+    /// Opens the device: the source, whose sound is stamped on `clock`, the pipeline's, and the handle to its gain and
+    /// mute. `name` is the stage's, for the log.
     ///
     /// # Errors
     /// A wrong configuration, or what is in the way of opening the device and what to do about it.
-    pub fn open(name: &str, options: Options, clock: &Clock) -> Result<Microphone> {
+    pub fn open(name: &str, options: Options, clock: &Clock) -> Result<(Microphone, Volume)> {
         let Options { device, channels, block, gain, mute } = options;
         if !(1..=2).contains(&channels) {
             return Err(Error::config(format!("`channels` is {channels}; a microphone gives 1 or 2")));
@@ -85,14 +85,14 @@ impl Microphone {
         let kept = keep::keep(name, clock.clone(), Kind::Microphone, device, move |found| {
             let config = stream::native(found)?;
             let mut session = None;
-            let ear = || {
+            let intake = || {
                 let end = Timestamp::from_nanos(ends.load(Ordering::Acquire));
-                let (ear, capture) = capture::session(config.sample_rate(), channels, block, end)?;
+                let (intake, capture) = capture::session(config.sample_rate(), channels, block, end)?;
                 session = Some(capture);
-                Ok(ear)
+                Ok(intake)
             };
             let frames = stream::period(&config, PERIOD_MS);
-            let made = stream::record(found, &config, frames, &stamped, ear, channels)?;
+            let made = stream::record(found, &config, frames, &stamped, intake, channels)?;
             let session = session.ok_or_else(|| Error::fatal("a stream without a session"))?;
             Ok(Stream {
                 stream: made.stream,
@@ -104,12 +104,7 @@ impl Microphone {
         })?;
         let volume = Volume::new(gain, mute);
         let ramp = Ramp::new(volume.clone());
-        Ok(Microphone { kept, capture: None, end, lost: 0, ramp, volume, paused: false })
-    }
-
-    /// Its gain and mute, to be changed while it runs.
-    pub fn volume(&self) -> Volume {
-        self.volume.clone()
+        Ok((Microphone { kept, capture: None, end, lost: 0, ramp, paused: false }, volume))
     }
 
     /// Hears of the device; says why if it was lost.
@@ -166,7 +161,8 @@ pub fn descriptor() -> Descriptor {
         |options: &Options| Known::default().gives(SoundGiven::always(RATE, options.channels)),
         |options: Options, joined| {
             let clock = joined.clock().clone();
-            Ok(Worker::source(Microphone::open(joined.name(), options, &clock)?))
+            let (microphone, _) = Microphone::open(joined.name(), options, &clock)?;
+            Ok(Worker::source(microphone))
         },
     )
 }

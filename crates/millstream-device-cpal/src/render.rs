@@ -30,7 +30,7 @@ pub(crate) struct Counts {
 }
 
 /// The callback's end: allocates nothing, waits for nobody.
-pub(crate) struct Mouth {
+pub(crate) struct Playout {
     samples: Consumer<f32>,
     channels: usize,
     fade: usize,
@@ -89,7 +89,7 @@ struct Path {
 /// Both ends of a session with a device of `rate` frames per second and `channels` channels, that asks for
 /// `period` frames at a time, and has at most `latency` frames wait in all. `period` of them, and one more, wait
 /// in the device itself.
-pub(crate) fn session(rate: u32, channels: u16, period: usize, latency: usize, volume: Volume) -> (Render, Mouth) {
+pub(crate) fn session(rate: u32, channels: u16, period: usize, latency: usize, volume: Volume) -> (Render, Playout) {
     let channels = usize::from(channels);
     let ms = rate as usize / 1000;
     // A block of 20 ms, the longest that is usual, a period, and some.
@@ -97,7 +97,7 @@ pub(crate) fn session(rate: u32, channels: u16, period: usize, latency: usize, v
     let target = latency.saturating_sub(2 * period).max(least);
     let (samples, out) = RingBuffer::new((target + 2 * SLACK_MS * ms + period) * channels);
     let fade = FADE_MS * ms;
-    let mouth = Mouth {
+    let playout = Playout {
         samples: out,
         channels,
         fade,
@@ -120,16 +120,16 @@ pub(crate) fn session(rate: u32, channels: u16, period: usize, latency: usize, v
         dropping: false,
         dropped: 0,
     };
-    (render, mouth)
+    (render, playout)
 }
 
-impl Mouth {
+impl Playout {
     pub(crate) fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)
     }
 
     /// Says `frames` frames one sample after the other, interleaved: sound, or silence where there is none.
-    pub(crate) fn speak(&mut self, frames: usize, mut sample: impl FnMut(f32)) {
+    pub(crate) fn fill(&mut self, frames: usize, mut sample: impl FnMut(f32)) {
         // Looked at once: what comes in the meantime is for the next call.
         let mut there = self.samples.slots();
         for _ in 0..frames {
@@ -381,8 +381,8 @@ mod tests {
     /// Half an hour with a device whose clock is `drift` fast and which asks up to `jitter` seconds late: the least
     /// and the most that waited right after a block, in milliseconds off what is aimed at.
     fn half_an_hour(drift: f64, jitter: f64) -> (f64, f64) {
-        let (mut render, mut mouth) = session(RATE, 1, PERIOD, 4800, volume());
-        let (counts, mut chance, mut bend) = (mouth.counts(), Chance::new(11), Bend { before: [0.0; 2], most: 0.0 });
+        let (mut render, mut playout) = session(RATE, 1, PERIOD, 4800, volume());
+        let (counts, mut chance, mut bend) = (playout.counts(), Chance::new(11), Bend { before: [0.0; 2], most: 0.0 });
         let (mut asked, mut heard, mut waited) = (0_u64, 0_u64, (0.0_f64, 0.0_f64));
         let ask_at =
             |asked: u64, late: f64| (asked + 1) as f64 * PERIOD as f64 / (f64::from(RATE) * (1.0 + drift)) + late;
@@ -391,7 +391,7 @@ mod tests {
         for number in 0..180_000 {
             let now = (number + 1) as f64 * 0.01;
             while next <= now {
-                mouth.speak(PERIOD, |sample| {
+                playout.fill(PERIOD, |sample| {
                     heard += 1;
                     // The start is faded in.
                     if heard > 48_000 {
@@ -430,11 +430,11 @@ mod tests {
     }
 
     /// Plays blocks, each followed by a period of the device, and gives what was heard.
-    fn heard(render: &mut Render, mouth: &mut Mouth, blocks: impl IntoIterator<Item = u64>) -> Vec<f32> {
+    fn heard(render: &mut Render, playout: &mut Playout, blocks: impl IntoIterator<Item = u64>) -> Vec<f32> {
         let mut all = Vec::new();
         for number in blocks {
             render.take(&block(number)).unwrap();
-            mouth.speak(PERIOD, |sample| all.push(sample));
+            playout.fill(PERIOD, |sample| all.push(sample));
         }
         all
     }
@@ -446,14 +446,14 @@ mod tests {
 
     #[test]
     fn late_sound_is_silence_without_a_step_and_sound_goes_on_after_it() {
-        let (mut render, mut mouth) = session(RATE, 2, PERIOD, 2400, volume());
-        let mut all = heard(&mut render, &mut mouth, 0..100);
+        let (mut render, mut playout) = session(RATE, 2, PERIOD, 2400, volume());
+        let mut all = heard(&mut render, &mut playout, 0..100);
         // A stall of 200 ms; all of it comes at once then.
-        (0..20).for_each(|_| mouth.speak(PERIOD, |sample| all.push(sample)));
-        assert_eq!(mouth.counts().underruns.load(Ordering::Relaxed), 1);
+        (0..20).for_each(|_| playout.fill(PERIOD, |sample| all.push(sample)));
+        assert_eq!(playout.counts().underruns.load(Ordering::Relaxed), 1);
         assert!(all[all.len() - 960..].iter().all(|sample| *sample == 0.0), "silence in the end");
         (100..120).for_each(|number| render.take(&block(number)).unwrap());
-        all.extend(heard(&mut render, &mut mouth, 120..200));
+        all.extend(heard(&mut render, &mut playout, 120..200));
         assert!(render.dropped() > 0, "what came late is not played later and later");
         let left: Vec<f32> = all.iter().copied().step_by(2).collect();
         assert!(step(&left) < 0.08, "{}", step(&left));
@@ -463,11 +463,11 @@ mod tests {
 
     #[test]
     fn missing_sound_is_silence_of_its_length_without_a_step() {
-        let (mut render, mut mouth) = session(RATE, 1, PERIOD, 9600, volume());
-        let mut all = heard(&mut render, &mut mouth, 0..100);
+        let (mut render, mut playout) = session(RATE, 1, PERIOD, 9600, volume());
+        let mut all = heard(&mut render, &mut playout, 0..100);
         // The device plays on while five blocks do not come.
-        (0..5).for_each(|_| mouth.speak(PERIOD, |sample| all.push(sample)));
-        all.extend(heard(&mut render, &mut mouth, 105..200));
+        (0..5).for_each(|_| playout.fill(PERIOD, |sample| all.push(sample)));
+        all.extend(heard(&mut render, &mut playout, 105..200));
         all.drain(..24_000);
         assert!(step(&all) < 0.08, "{}", step(&all));
         let silent = all.iter().filter(|sample| sample.abs() < 1e-6).count();

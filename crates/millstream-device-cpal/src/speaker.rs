@@ -1,20 +1,25 @@
-//! The sink `speaker`: plays sound on a device.
+//! The stage type `speaker`: plays sound on a device, and gives what it plays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use millstream_core::descriptor::Gives;
 use millstream_core::device::{Choice, Device, Kind};
+use millstream_core::known::{Known, SoundGiven};
 use millstream_core::units::{Decibels, Span};
-use millstream_core::{AudioFrame, Clock, Cx, Descriptor, Error, Format, Result, Sink, Worker};
+use millstream_core::{AudioFrame, Bundle, Clock, Cx, Descriptor, Error, Format, Result, Sink, Worker};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::capture;
 use crate::keep::{self, Kept, News, Stream};
 use crate::list;
+use crate::played::{PLAYED_BLOCK, Played, Sessions};
 use crate::render::{self, Counts, Render};
-use crate::stream;
+use crate::stream::{self, PLAYED_CHANNELS};
 use crate::volume::Volume;
+use crate::RATE;
 
 /// Options of `speaker`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -50,8 +55,26 @@ pub struct Speaker {
     kept: Kept<(Render, Arc<Counts>)>,
     render: Option<(Render, Arc<Counts>)>,
     counters: Counters,
-    volume: Volume,
     latency: Duration,
+}
+
+/// What a program keeps of a [`Speaker`] that plays in a pipeline. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    volume: Volume,
+    counters: Counters,
+}
+
+impl Handle {
+    /// Its gain and mute, to be changed while it runs.
+    pub fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
+    /// What could not be played as it came.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
 }
 
 /// What a speaker could not play as it came. Cloning shares it.
@@ -83,11 +106,31 @@ impl Counters {
 }
 
 impl Speaker {
-    /// Opens the device. `name` is the stage's, for the log, and `clock` the pipeline's.
+    /// Opens the device: the sink that plays, and the handle to it. `name` is the stage's, for the log, and `clock`
+    /// the pipeline's.
     ///
     /// # Errors
     /// A wrong configuration, or what is in the way of opening the device and what to do about it.
-    pub fn open(name: &str, options: Options, clock: &Clock) -> Result<Speaker> {
+    pub fn open(name: &str, options: Options, clock: &Clock) -> Result<(Speaker, Handle)> {
+        Speaker::open_for(name, options, clock, None)
+    }
+
+    /// The same, with a source of what the device plays, as an echo canceller needs it.
+    ///
+    /// # Errors
+    /// Those of [`open`](Speaker::open).
+    pub fn open_with_played(name: &str, options: Options, clock: &Clock) -> Result<(Speaker, Played, Handle)> {
+        let (played, sessions) = Played::new();
+        let (speaker, handle) = Speaker::open_for(name, options, clock, Some(sessions))?;
+        Ok((speaker, played, handle))
+    }
+
+    fn open_for(
+        name: &str,
+        options: Options,
+        clock: &Clock,
+        played: Option<Sessions>,
+    ) -> Result<(Speaker, Handle)> {
         let Options { device, latency, gain, mute } = options;
         let latency = latency.duration();
         if !(Duration::from_millis(20)..=Duration::from_secs(2)).contains(&latency) {
@@ -101,15 +144,24 @@ impl Speaker {
             let frames = stream::period(&config, latency.as_millis() as u32 / 4);
             let rate = config.sample_rate();
             let waiting = (u64::from(rate) * latency.as_millis() as u64 / 1000) as usize;
-            let mut session = None;
-            let mouth = || {
-                let (render, mouth) =
+            let (mut session, mut capture) = (None, None);
+            let ends = || {
+                let (render, playout) =
                     render::session(rate, config.channels(), frames as usize, waiting, loudness.clone());
-                session = Some((render, mouth.counts()));
-                mouth
+                session = Some((render, playout.counts()));
+                let mut intake = None;
+                if let Some(sessions) = &played {
+                    let ends = capture::session(rate, PLAYED_CHANNELS, PLAYED_BLOCK, sessions.end())?;
+                    intake = Some(ends.0);
+                    capture = Some(ends.1);
+                }
+                Ok((playout, intake))
             };
-            let made = stream::play(found, &config, frames, &ticks, mouth)?;
+            let made = stream::play(found, &config, frames, &ticks, ends)?;
             let session = session.ok_or_else(|| Error::fatal("a stream without a session"))?;
+            if let (Some(sessions), Some(capture)) = (&played, capture) {
+                sessions.begin(capture);
+            }
             Ok(Stream {
                 stream: made.stream,
                 health: made.health,
@@ -118,21 +170,13 @@ impl Speaker {
                 session,
             })
         })?;
-        Ok(Speaker::with(kept, volume, latency))
+        let speaker = Speaker::with(kept, latency);
+        let counters = speaker.counters.clone();
+        Ok((speaker, Handle { volume, counters }))
     }
 
-    fn with(kept: Kept<(Render, Arc<Counts>)>, volume: Volume, latency: Duration) -> Speaker {
-        Speaker { kept, render: None, counters: Counters::default(), volume, latency }
-    }
-
-    /// Its gain and mute, to be changed while it runs.
-    pub fn volume(&self) -> Volume {
-        self.volume.clone()
-    }
-
-    /// What could not be played as it came.
-    pub fn counters(&self) -> Counters {
-        self.counters.clone()
+    fn with(kept: Kept<(Render, Arc<Counts>)>, latency: Duration) -> Speaker {
+        Speaker { kept, render: None, counters: Counters::default(), latency }
     }
 
     /// Hears of the device; why, if it was lost.
@@ -183,10 +227,23 @@ impl Sink<AudioFrame> for Speaker {
 
 /// Describes `speaker`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("speaker", "Plays sound", Format::Audio).blocking().build(|options: Options, joined| {
-        let clock = joined.clock().clone();
-        Ok(Worker::sink(Speaker::open(joined.name(), options, &clock)?))
-    })
+    Descriptor::bundle("speaker", "Plays sound, and gives what it plays")
+        .input("input", Format::Audio)
+        .output("played", Gives::Format(Format::Audio))
+        .blocking()
+        .knowing(
+            |_: &Options| Known::default().gives(SoundGiven::always(RATE, PLAYED_CHANNELS)),
+            |options: Options, joined| {
+                let clock = joined.clock().clone();
+                let bundle = Bundle::new();
+                Ok(Worker::Bundle(if joined.output("played") {
+                    let (speaker, played, _) = Speaker::open_with_played(joined.name(), options, &clock)?;
+                    bundle.sink("input", speaker).source("played", played)
+                } else {
+                    bundle.sink("input", Speaker::open(joined.name(), options, &clock)?.0)
+                }))
+            },
+        )
 }
 
 /// Speakers.
@@ -212,12 +269,12 @@ mod tests {
 
     fn speaker() -> (Hand, Speaker) {
         let (hand, kept) = Kept::by_hand();
-        (hand, Speaker::with(kept, Volume::new(Decibels::default(), false), Duration::ZERO))
+        (hand, Speaker::with(kept, Duration::ZERO))
     }
 
-    fn open(hand: &Hand, speaker: &Speaker) {
-        let (render, mouth) = render::session(44_100, 2, 441, 1764, speaker.volume());
-        hand.send(News::Opened((render, mouth.counts()))).unwrap();
+    fn open(hand: &Hand) {
+        let (render, playout) = render::session(44_100, 2, 441, 1764, Volume::new(Decibels::default(), false));
+        hand.send(News::Opened((render, playout.counts()))).unwrap();
     }
 
     #[test]
@@ -227,7 +284,7 @@ mod tests {
             let make = || {
                 let (hand, speaker) = speaker();
                 if there {
-                    open(&hand, &speaker);
+                    open(&hand);
                 }
                 hands.borrow_mut().push(hand);
                 speaker
@@ -239,7 +296,7 @@ mod tests {
     #[test]
     fn what_comes_while_the_device_is_lost_is_dropped_and_counted() {
         let (hand, mut speaker) = speaker();
-        let counters = speaker.counters();
+        let counters = speaker.counters.clone();
         let mut cx = Cx::at(Timestamp::ZERO);
         let mut give = |numbers: std::ops::Range<u64>| {
             numbers.for_each(|number| speaker.consume(examples::block(48_000, 2, number), &mut cx).unwrap());
@@ -247,8 +304,8 @@ mod tests {
         let length = examples::block(48_000, 2, 0).duration().as_millis() as u64;
         give(0..10);
         assert_eq!((counters.lost(), counters.dropped_ms()), (0, 10 * length));
-        let (render, mouth) = render::session(48_000, 2, 480, 4800, Volume::new(Decibels::default(), false));
-        hand.send(News::Opened((render, mouth.counts()))).unwrap();
+        let (render, playout) = render::session(48_000, 2, 480, 4800, Volume::new(Decibels::default(), false));
+        hand.send(News::Opened((render, playout.counts()))).unwrap();
         give(10..12);
         assert_eq!((counters.lost(), counters.dropped_ms()), (0, 10 * length));
         hand.send(News::Lost("unplugged".to_owned())).unwrap();

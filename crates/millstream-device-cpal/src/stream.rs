@@ -8,11 +8,11 @@ use cpal::{BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample,
 use millstream_core::device::Kind;
 use millstream_core::{Clock, Error, Result};
 
-use crate::capture::Ear;
+use crate::capture::Intake;
 use crate::health::Health;
 use crate::host::explained;
 use crate::list::Found;
-use crate::render::Mouth;
+use crate::render::Playout;
 
 /// How long a device may take to make a stream.
 const MAKES_WITHIN: Duration = Duration::from_secs(5);
@@ -40,19 +40,19 @@ pub(crate) fn period(config: &SupportedStreamConfig, millis: u32) -> u32 {
     }
 }
 
-/// Records `found` into what `ear` makes: the channels that it has are given to it as they are.
+/// Records `found` into what `intake` makes: the channels that it has are given to it as they are.
 pub(crate) fn record(
     found: &Found,
     config: &SupportedStreamConfig,
     frames: u32,
     clock: &Clock,
-    ear: impl FnMut() -> Result<Ear>,
+    intake: impl FnMut() -> Result<Intake>,
     channels: u16,
 ) -> Result<Made> {
     macro_rules! record {
         ($($format:ident: $sample:ty),+) => {
             match config.sample_format() {
-                $(SampleFormat::$format => record_as::<$sample>(found, config, frames, clock, ear, channels),)+
+                $(SampleFormat::$format => record_as::<$sample>(found, config, frames, clock, intake, channels),)+
                 other => Err(unknown(other)),
             }
         };
@@ -60,18 +60,22 @@ pub(crate) fn record(
     record!(I8: i8, I16: i16, I24: cpal::I24, I32: i32, I64: i64, U8: u8, U16: u16, U24: cpal::U24, U32: u32, U64: u64, F32: f32, F64: f64)
 }
 
-/// Plays what `mouth` says on `found`.
+/// Channels of what was played, as it is given back.
+pub(crate) const PLAYED_CHANNELS: u16 = 2;
+
+/// Plays on `found` what the first of `ends` gives. The second, if there is one, takes what was played, in
+/// [`PLAYED_CHANNELS`] channels, each period with the time at which its first frame is heard.
 pub(crate) fn play(
     found: &Found,
     config: &SupportedStreamConfig,
     frames: u32,
     clock: &Clock,
-    mouth: impl FnMut() -> Mouth,
+    ends: impl FnMut() -> Result<(Playout, Option<Intake>)>,
 ) -> Result<Made> {
     macro_rules! play {
         ($($format:ident: $sample:ty),+) => {
             match config.sample_format() {
-                $(SampleFormat::$format => play_as::<$sample>(found, config, frames, clock, mouth),)+
+                $(SampleFormat::$format => play_as::<$sample>(found, config, frames, clock, ends),)+
                 other => Err(unknown(other)),
             }
         };
@@ -84,7 +88,7 @@ fn record_as<T: SizedSample>(
     config: &SupportedStreamConfig,
     frames: u32,
     clock: &Clock,
-    mut ear: impl FnMut() -> Result<Ear>,
+    mut intake: impl FnMut() -> Result<Intake>,
     channels: u16,
 ) -> Result<Made>
 where
@@ -92,21 +96,15 @@ where
 {
     let from = usize::from(config.channels());
     made(found, config, frames, clock, |config, health, errors| {
-        let (mut ear, clock, health) = (ear()?, clock.clone(), Arc::clone(health));
-        let heard = move |data: &[T], info: &cpal::InputCallbackInfo| {
+        let (mut intake, clock, health) = (intake()?, clock.clone(), Arc::clone(health));
+        let recorded = move |data: &[T], info: &cpal::InputCallbackInfo| {
             let now = clock.now();
             health.beat(now);
             let stamp = info.timestamp();
             let captured = now - stamp.callback.saturating_duration_since(stamp.capture);
-            let samples = data.chunks_exact(from).flat_map(|frame| {
-                let mean = || frame.iter().map(|sample| f32::from_sample(*sample)).sum::<f32>() / from as f32;
-                let side = move |channel: usize| f32::from_sample(frame[channel.min(from - 1)]);
-                let mono = if channels == 1 { mean() } else { 0.0 };
-                (0..channels).map(move |channel| if channels == 1 { mono } else { side(usize::from(channel)) })
-            });
-            ear.hear(data.len() / from, captured, samples);
+            intake.put(data.len() / from, captured, in_channels(data, from, channels));
         };
-        Ok(found.device.build_input_stream(config, heard, errors, Some(MAKES_WITHIN)))
+        Ok(found.device.build_input_stream(config, recorded, errors, Some(MAKES_WITHIN)))
     })
 }
 
@@ -115,24 +113,47 @@ fn play_as<T: SizedSample + FromSample<f32>>(
     config: &SupportedStreamConfig,
     frames: u32,
     clock: &Clock,
-    mut mouth: impl FnMut() -> Mouth,
-) -> Result<Made> {
+    mut ends: impl FnMut() -> Result<(Playout, Option<Intake>)>,
+) -> Result<Made>
+where
+    f32: FromSample<T>,
+{
     let channels = usize::from(config.channels());
     made(found, config, frames, clock, |config, health, errors| {
-        let (mut mouth, clock, health) = (mouth(), clock.clone(), Arc::clone(health));
-        let spoken = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
-            health.beat(clock.now());
+        let ((mut playout, mut played), clock, health) = (ends()?, clock.clone(), Arc::clone(health));
+        let asked = move |data: &mut [T], info: &cpal::OutputCallbackInfo| {
+            let now = clock.now();
+            health.beat(now);
             let frames = data.len() / channels;
             let mut out = data.iter_mut();
             // Whole numbers cannot be louder than the loudest, and what is not a number is nothing.
-            mouth.speak(frames, |sample| {
+            playout.fill(frames, |sample| {
                 if let Some(out) = out.next() {
                     let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
                     *out = T::from_sample(sample);
                 }
             });
+            if let Some(played) = &mut played {
+                let stamp = info.timestamp();
+                let audible = now + stamp.playback.saturating_duration_since(stamp.callback);
+                played.put(frames, audible, in_channels(data, channels, PLAYED_CHANNELS));
+            }
         };
-        Ok(found.device.build_output_stream(config, spoken, errors, Some(MAKES_WITHIN)))
+        Ok(found.device.build_output_stream(config, asked, errors, Some(MAKES_WITHIN)))
+    })
+}
+
+/// The samples of `data`, whose frames have `from` channels, in `to` channels: one is the mean of all, two are the
+/// first two.
+fn in_channels<T: SizedSample>(data: &[T], from: usize, to: u16) -> impl Iterator<Item = f32>
+where
+    f32: FromSample<T>,
+{
+    data.chunks_exact(from).flat_map(move |frame| {
+        let mean = || frame.iter().map(|sample| f32::from_sample(*sample)).sum::<f32>() / from as f32;
+        let side = move |channel: usize| f32::from_sample(frame[channel.min(from - 1)]);
+        let mono = if to == 1 { mean() } else { 0.0 };
+        (0..to).map(move |channel| if to == 1 { mono } else { side(usize::from(channel)) })
     })
 }
 

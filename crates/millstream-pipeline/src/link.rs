@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn a_dropped_upper_layer_leaves_the_lower_one_alone() {
         let mut bench = bench(Link { policy: Policy::DropNewest, ..Link::drop_oldest(items(2)) });
-        let layered = |number, spatial, role| video(number, role).with_layer(Layer::new(spatial, 0));
+        let layered = |number, spatial, role| video(number, role).with_layer(Layer::stacked(spatial, 0));
         bench.entry.take(layered(0, 0, Role::Start));
         bench.entry.take(layered(1, 1, Role::Start));
         bench.entry.take(layered(2, 1, Role::Reference));

@@ -140,7 +140,7 @@ impl<I: Incoming, O: Item> StageNode<I, O> {
     }
 
     fn hear_wishes(&mut self) {
-        let Some(wishes) = self.outputs.wishes() else { return };
+        let Some(wishes) = self.outputs.requests() else { return };
         for wish in wishes.iter() {
             let called = self.seat.call(|| Ok(self.stage.control(wish, &mut self.out)));
             match called {

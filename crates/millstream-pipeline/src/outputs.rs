@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use millstream_core::{Control, Cx, Item, Timestamp, Upstream, Wishes};
+use millstream_core::{Control, Cx, Item, Timestamp, Requests, Upstream};
 
 use crate::standing::Standing;
 
@@ -248,26 +248,26 @@ impl<T: Item> Outputs<T> {
         self.edges.iter().filter_map(|edge| edge.consumer.alarm()).min()
     }
 
-    /// What the takers wish since the last time, as one: any key frame counts once, and standing wishes
-    /// are [merged](Standing::merged), again when takers come and go.
-    pub(crate) fn wishes(&mut self) -> Option<Wishes> {
-        let mut wished: Option<Wishes> = None;
+    /// The requests that the consumers made since the last call, as one: any key frame counts once, and standing
+    /// requests are [merged](Standing::merged), again when consumers come and go.
+    pub(crate) fn requests(&mut self) -> Option<Requests> {
+        let mut requested: Option<Requests> = None;
         for edge in &mut self.edges {
-            for wish in edge.upstream.take().iter().flat_map(Wishes::iter) {
-                edge.asked.note(wish);
-                wished.get_or_insert_default().note(wish);
+            for request in edge.upstream.take().iter().flat_map(Requests::iter) {
+                edge.asked.note(request);
+                requested.get_or_insert_default().note(request);
             }
         }
-        // Nobody is there to wish anything else: it stays as it was until somebody comes.
-        if wished.is_none() && (!self.changed || self.edges.is_empty()) {
+        // Without consumers nobody can ask for anything else: all stays as it was until one comes.
+        if requested.is_none() && (!self.changed || self.edges.is_empty()) {
             return None;
         }
         self.changed = false;
-        let wished = wished.unwrap_or_default();
+        let requested = requested.unwrap_or_default();
         let standing = Standing::merged(self.edges.iter().map(|edge| &edge.asked));
-        let mut news = standing.news(&wished, &self.told);
+        let mut news = standing.news(&requested, &self.told);
         self.told = standing;
-        if let Some(Control::KeyFrame(layers)) = wished.iter().next() {
+        if let Some(Control::KeyFrame(layers)) = requested.iter().next() {
             news.note(Control::KeyFrame(layers));
         }
         Some(news)

@@ -118,7 +118,8 @@ impl Pipeline {
                     let input = inputs.iter().find(|input| input.key == key);
                     let input =
                         input.ok_or_else(|| unlike(format!("it built the end `{key}`, which is not joined")))?;
-                    let end = format!("{name}.{key}");
+                    // What stands under the plain key is the stage itself, as of any other sink.
+                    let end = if key == "input" { name.clone() } else { format!("{name}.{key}") };
                     self.add_any_sink(&end, find(outputs, input)?, input.link, sink, own_thread(input))?;
                 }
                 let mut built = Vec::new();

@@ -29,7 +29,7 @@ impl<T: Item> SourceTask<T> {
 impl<T: Item> Task for SourceTask<T> {
     fn attend(&mut self) {
         self.outputs.attend();
-        let wishes = self.outputs.wishes();
+        let wishes = self.outputs.requests();
         if self.turn.is_over() {
             return;
         }

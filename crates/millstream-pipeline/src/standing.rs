@@ -1,9 +1,9 @@
-//! The wishes that hold until they are taken back: those of one taker, and of all together.
+//! The requests that hold until they are withdrawn: those of one consumer, and those of all merged.
 
 use millstream_core::units::{Bitrate, FrameRate};
-use millstream_core::{Control, Wishes};
+use millstream_core::{Control, Requests};
 
-/// The standing wishes of one taker, or of several merged.
+/// The standing requests of one consumer, or of several merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Standing {
     bitrate: Option<Bitrate>,
@@ -14,22 +14,22 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Notes `wish`, if it is one that stands.
-    pub(crate) fn note(&mut self, wish: Control) {
-        match wish {
-            Control::Bitrate(rate) => self.bitrate = Some(rate),
-            Control::MaxSize(width, height) => self.max_size = Some((width, height)),
-            Control::MaxFrameRate(rate) => self.max_frame_rate = Some(rate),
-            Control::Loss(share) => self.loss = Some(share),
+    /// Notes `request`, if it is one that stands.
+    pub(crate) fn note(&mut self, request: Control) {
+        match request {
+            Control::Bitrate(rate) => self.bitrate = rate,
+            Control::MaxSize(size) => self.max_size = size,
+            Control::MaxFrameRate(rate) => self.max_frame_rate = rate,
+            Control::Loss(share) => self.loss = share,
             Control::Pause(paused) => self.paused = paused,
             _ => {}
         }
     }
 
-    /// What holds for all `takers`: the lowest bit rate and the highest loss; a limit to size or frame rate
-    /// once every taker has one, and then the highest; a pause when all pause.
-    pub(crate) fn merged<'a>(takers: impl Iterator<Item = &'a Standing> + Clone) -> Standing {
-        let all = || takers.clone();
+    /// What holds for all `consumers`: the lowest bit rate and the highest loss; the highest limit of size and
+    /// of frame rate, if every consumer has one; a pause, if all pause.
+    pub(crate) fn merged<'a>(consumers: impl Iterator<Item = &'a Standing> + Clone) -> Standing {
+        let all = || consumers.clone();
         let sizes: Option<Vec<_>> = all().map(|one| one.max_size).collect();
         let widest = |sizes: Vec<(u32, u32)>| {
             let width = sizes.iter().map(|size| size.0).max()?;
@@ -46,30 +46,29 @@ impl Standing {
         }
     }
 
-    /// Of each kind that was wished just now what holds, and of each other kind what is not as it was
-    /// `before`. A limit that nobody has any more is taken back.
-    pub(crate) fn news(&self, wished: &Wishes, before: &Standing) -> Wishes {
-        let mut news = Wishes::default();
-        for wish in before.wishes() {
-            if !self.wishes().any(|other| other.is_like(wish)) {
-                wish.taken_back().into_iter().for_each(|wish| news.note(wish));
-            }
+    /// What to tell the producer: of each kind that was `requested` just now what holds, and of each other kind
+    /// what differs from `before`. A request that no consumer makes any more is withdrawn.
+    pub(crate) fn news(&self, requested: &Requests, before: &Standing) -> Requests {
+        let mut news = Requests::default();
+        let gone = |request: &Control| !self.requests().any(|other| other.is_like(*request));
+        for request in before.requests().chain(requested.iter()).filter(gone) {
+            request.withdrawn().into_iter().for_each(|request| news.note(request));
         }
-        for wish in self.wishes() {
-            let again = wished.iter().any(|wished| wished.is_like(wish));
-            if again || !before.wishes().any(|other| other == wish) {
-                news.note(wish);
+        for request in self.requests() {
+            let again = requested.iter().any(|requested| requested.is_like(request));
+            if again || !before.requests().any(|other| other == request) {
+                news.note(request);
             }
         }
         news
     }
 
-    fn wishes(&self) -> impl Iterator<Item = Control> {
+    fn requests(&self) -> impl Iterator<Item = Control> {
         [
-            self.bitrate.map(Control::Bitrate),
-            self.max_size.map(|(width, height)| Control::MaxSize(width, height)),
-            self.max_frame_rate.map(Control::MaxFrameRate),
-            self.loss.map(Control::Loss),
+            self.bitrate.map(|rate| Control::Bitrate(Some(rate))),
+            self.max_size.map(|size| Control::MaxSize(Some(size))),
+            self.max_frame_rate.map(|rate| Control::MaxFrameRate(Some(rate))),
+            self.loss.map(|share| Control::Loss(Some(share))),
             Some(Control::Pause(self.paused)),
         ]
         .into_iter()
@@ -81,33 +80,45 @@ impl Standing {
 mod tests {
     use super::*;
 
-    fn one(wishes: &[Control]) -> Standing {
+    fn one(requests: &[Control]) -> Standing {
         let mut standing = Standing::default();
-        wishes.iter().for_each(|wish| standing.note(*wish));
+        requests.iter().for_each(|request| standing.note(*request));
         standing
     }
 
     fn news(now: &Standing, before: &Standing) -> Vec<Control> {
-        now.news(&Wishes::default(), before).iter().collect()
+        now.news(&Requests::default(), before).iter().collect()
+    }
+
+    fn kbps(kbps: u64) -> Control {
+        Control::Bitrate(Some(Bitrate::from_kbps(kbps)))
     }
 
     #[test]
-    fn what_nobody_wishes_any_more_is_taken_back() {
-        let rate = |rate| FrameRate::new(rate, 1).unwrap();
-        let kbps = |kbps| Control::Bitrate(Bitrate::from_kbps(kbps));
-        let small = one(&[kbps(300), Control::MaxSize(320, 180), Control::MaxFrameRate(rate(15)), Control::Loss(0.2)]);
-        let large = one(&[kbps(900), Control::MaxSize(160, 720), Control::MaxFrameRate(rate(30))]);
+    fn a_request_that_nobody_makes_any_more_is_withdrawn() {
+        let rate = |rate| Control::MaxFrameRate(FrameRate::new(rate, 1));
+        let (size, loss) = (|width, height| Control::MaxSize(Some((width, height))), Control::Loss(Some(0.2)));
+        let small = one(&[kbps(300), size(320, 180), rate(15), loss]);
+        let large = one(&[kbps(900), size(160, 720), rate(30)]);
         let both = Standing::merged([&small, &large].into_iter());
-        let all = [kbps(300), Control::MaxSize(320, 720), Control::MaxFrameRate(rate(30)), Control::Loss(0.2)];
-        assert_eq!(news(&both, &Standing::default()), all);
-        let left = [kbps(900), Control::MaxSize(160, 720), Control::Loss(0.0)];
-        assert_eq!(news(&large, &both), left);
+        assert_eq!(news(&both, &Standing::default()), [kbps(300), size(320, 720), rate(30), loss]);
+        assert_eq!(news(&large, &both), [kbps(900), size(160, 720), Control::Loss(None)]);
         let free = one(&[]);
         let third = Standing::merged([&small, &large, &free].into_iter());
-        let taken_back = [Control::MaxSize(u32::MAX, u32::MAX), Control::MaxFrameRate(rate(1000))];
-        assert_eq!(news(&third, &both), taken_back);
-        let unlimited = Control::Bitrate(Bitrate::from_bps(100_000_000_000));
-        assert_eq!(news(&free, &third), [unlimited, Control::Loss(0.0)]);
+        assert_eq!(news(&third, &both), [Control::MaxSize(None), Control::MaxFrameRate(None)]);
+        assert_eq!(news(&free, &third), [Control::Bitrate(None), Control::Loss(None)]);
+    }
+
+    #[test]
+    fn a_consumer_withdraws_what_it_requested_itself() {
+        let before = one(&[kbps(300), Control::MaxSize(Some((320, 180)))]);
+        let mut now = before;
+        now.note(Control::Bitrate(None));
+        assert_eq!(news(&now, &before), [Control::Bitrate(None)]);
+        let mut requested = Requests::default();
+        requested.note(Control::Bitrate(None));
+        let merged = Standing::merged([&now, &one(&[kbps(500)])].into_iter());
+        assert_eq!(merged.news(&requested, &before).iter().collect::<Vec<_>>(), [kbps(500), Control::MaxSize(None)]);
     }
 
     #[test]

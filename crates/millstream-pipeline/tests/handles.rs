@@ -12,8 +12,8 @@ use std::time::Duration;
 use futures_util::{Sink as _, SinkExt, StreamExt, stream};
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    AudioFrame, Bytes, Control, Cx, EncodedFrame, Item, Layers, Next, Out, Result, Role, Source, Timestamp, Utc, VP8,
-    Wishes,
+    AudioFrame, Bytes, Control, Cx, EncodedFrame, Item, Layers, Next, Out, Requests, Result, Role, Source, Timestamp, Utc,
+    VP8,
 };
 use millstream_pipeline::handles::{self, Closed, Pull, Push, TryRecv, TrySend};
 use millstream_pipeline::{Link, Pipeline, Stepped};
@@ -43,8 +43,8 @@ fn there<T: Item>(pull: &Pull<T>) -> Vec<u64> {
     std::iter::from_fn(|| pull.try_recv().ok()).map(number).collect()
 }
 
-fn wishes(wishes: Option<Wishes>) -> Vec<Control> {
-    wishes.iter().flat_map(Wishes::iter).collect()
+fn wishes(wishes: Option<Requests>) -> Vec<Control> {
+    wishes.iter().flat_map(Requests::iter).collect()
 }
 
 /// Push, one stage, pull, inline on one thread.
@@ -266,7 +266,7 @@ fn a_sink_that_is_ready_keeps_its_place() {
 #[test]
 fn wishes_travel_from_the_pull_to_the_push() {
     let Bench { push, pull, mut stepped } = stepped(2, handles::pull::<AudioFrame>(items(2)));
-    let slow = Control::Bitrate(Bitrate::from_bps(64_000));
+    let slow = Control::Bitrate(Some(Bitrate::from_bps(64_000)));
     pull.ask(slow);
     stepped.run_to_end().unwrap();
     assert_eq!(push.wishes(), None, "nobody knows the way yet");
@@ -277,7 +277,7 @@ fn wishes_travel_from_the_pull_to_the_push() {
 
     let listening = push.clone();
     let heard = beside(move || wishes(block_on(listening.wished())));
-    let fast = Control::Bitrate(Bitrate::from_bps(128_000));
+    let fast = Control::Bitrate(Some(Bitrate::from_bps(128_000)));
     pull.ask(slow);
     pull.ask(fast);
     stepped.run_to_end().unwrap();

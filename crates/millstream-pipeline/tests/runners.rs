@@ -219,7 +219,7 @@ fn wishes_climb_inline_stages_and_links_to_a_source_that_sleeps_and_merge_at_a_f
     let asking = |kbps| {
         move |_: AudioFrame, cx: &mut Cx| {
             cx.ask(Control::KeyFrame(Layers::ALL));
-            cx.ask(Control::Bitrate(Bitrate::from_kbps(kbps)));
+            cx.ask(Control::Bitrate(Some(Bitrate::from_kbps(kbps))));
             Ok(())
         }
     };
@@ -233,7 +233,7 @@ fn wishes_climb_inline_stages_and_links_to_a_source_that_sleeps_and_merge_at_a_f
         p.inline_sink("right end", &right, asking(300));
     });
     run.run_until(Timestamp::ZERO).unwrap();
-    let both = [Control::KeyFrame(Layers::ALL), Control::Bitrate(Bitrate::from_kbps(300))];
+    let both = [Control::KeyFrame(Layers::ALL), Control::Bitrate(Some(Bitrate::from_kbps(300)))];
     assert_eq!(*heard.lock().unwrap(), both);
 
     heard.lock().unwrap().clear();
@@ -243,7 +243,7 @@ fn wishes_climb_inline_stages_and_links_to_a_source_that_sleeps_and_merge_at_a_f
         p.sink("end", first.through(Link::block(FOUR)), asking(500));
     });
     run.run_until(Timestamp::ZERO).unwrap();
-    let one = [Control::KeyFrame(Layers::ALL), Control::Bitrate(Bitrate::from_kbps(500))];
+    let one = [Control::KeyFrame(Layers::ALL), Control::Bitrate(Some(Bitrate::from_kbps(500)))];
     assert_eq!(*heard.lock().unwrap(), one);
 }
 

@@ -176,7 +176,7 @@ fn a_wish_wakes_a_source_that_sleeps_on_its_thread() {
 /// Two viewers behind `join`, who wish at the same time and then one after the other.
 fn two_branches(join: impl Fn(&mut Pipeline, &str, &Output<EncodedFrame>, Wisher)) -> (Vec<(u64, Control)>, usize) {
     let (asked, heard) = (Journal::new(), Journal::new());
-    let wishes = |layer, kbps| [Control::KeyFrame(Layers::spatial(layer)), Control::Bitrate(Bitrate::from_kbps(kbps))];
+    let wishes = |layer, kbps| [Control::KeyFrame(Layers::spatial(layer)), Control::Bitrate(Some(Bitrate::from_kbps(kbps)))];
     let left = Wisher::new(&[100, 200], &wishes(0, 500));
     let right = Wisher::new(&[100, 300], &wishes(2, 300));
     let came = left.came.clone();
@@ -191,7 +191,7 @@ fn two_branches(join: impl Fn(&mut Pipeline, &str, &Output<EncodedFrame>, Wisher
 
 #[test]
 fn what_two_branches_wish_at_once_is_heard_once() {
-    let lowest = Control::Bitrate(Bitrate::from_kbps(300));
+    let lowest = Control::Bitrate(Some(Bitrate::from_kbps(300)));
     let key = |layers| Control::KeyFrame(layers);
     let (lower, upper) = (Layers::spatial(0), Layers::spatial(2));
     let expected = vec![
@@ -433,7 +433,7 @@ fn a_dropped_layer_closes_those_above_it_and_only_they_begin_anew() {
             }
             let answers = wished.is_some_and(|(due, layers)| due == picture && layers.contains(spatial));
             let role = if picture == 0 || answers { Role::Start } else { Role::Reference };
-            (role, Layer::new(spatial, 0))
+            (role, Layer::stacked(spatial, 0))
         };
         let encoder = Encoder { frame, count: 18, each: 3, interval: 30, given: 0, heard: heard.clone() };
         let encoder = p.source("encoder", encoder);
@@ -465,10 +465,10 @@ fn a_dropped_layer_closes_those_above_it_and_only_they_begin_anew() {
     assert_eq!(heard.take(), [(60, Control::KeyFrame(Layers::ALL.without(0)))]);
 }
 
-const UNLIMITED: Control = Control::Bitrate(Bitrate::MAX);
+const UNLIMITED: Control = Control::Bitrate(None);
 
 fn kbps(kbps: u64) -> Control {
-    Control::Bitrate(Bitrate::from_kbps(kbps))
+    Control::Bitrate(Some(Bitrate::from_kbps(kbps)))
 }
 
 /// Wishes `wishes` with its first frame.
@@ -512,16 +512,16 @@ fn who_leaves_limits_nobody_any_more() {
     let both = heard_of(vec![(vec![kbps(800)], 1500), (vec![kbps(300)], 1000)]);
     assert_eq!(both, [(10, kbps(800)), (110, kbps(300)), (1000, kbps(800))]);
     // Nobody else has a limit: it is taken off.
-    let one = heard_of(vec![(vec![], 1500), (vec![kbps(300), Control::Loss(0.25)], 1000)]);
-    let (loss, none) = (Control::Loss(0.25), Control::Loss(0.0));
+    let one = heard_of(vec![(vec![], 1500), (vec![kbps(300), Control::Loss(Some(0.25))], 1000)]);
+    let (loss, none) = (Control::Loss(Some(0.25)), Control::Loss(None));
     assert_eq!(one, [(110, kbps(300)), (110, loss), (1000, UNLIMITED), (1000, none)]);
 }
 
 #[test]
 fn who_joins_those_that_pause_or_want_less_gets_all() {
-    let small = Control::MaxSize(320, 180);
+    let small = Control::MaxSize(Some((320, 180)));
     let heard = heard_of(vec![(vec![small, Control::Pause(true)], 1500), (vec![], 1000)]);
-    let (large, awake) = (Control::MaxSize(u32::MAX, u32::MAX), Control::Pause(false));
+    let (large, awake) = (Control::MaxSize(None), Control::Pause(false));
     let paused = [(10, small), (10, Control::Pause(true))];
     let expected: Vec<_> =
         paused.into_iter().chain([(105, large), (105, awake), (1000, small), (1000, Control::Pause(true))]).collect();

@@ -102,7 +102,7 @@ fn what_is_known_of_a_frame_stays_with_its_packets() {
 fn temporal_layers_are_written_from_the_first_start_after_one_was_seen() {
     let mut packetizer = Packetizer::new(Options::default());
     let mut send = |role, temporal| {
-        let layer = Layer::new(0, temporal);
+        let layer = Layer::independent(0, temporal);
         read(&packetize(&mut packetizer, frame(10, Timestamp::ZERO).with_role(role).with_layer(layer)).data).0
     };
     for (role, temporal) in [(Role::Start, 0), (Role::Discardable, 1), (Role::Reference, 0)] {

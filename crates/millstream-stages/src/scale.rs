@@ -1,7 +1,9 @@
 //! The stage `scale`: makes pictures larger or smaller.
 
 use millstream_core::units::Pixels;
-use millstream_core::{Descriptor, Error, Format, MAX_DIMENSION, Out, Result, Stage, VideoFrame, Worker};
+use millstream_core::{
+    Control, Cx, Descriptor, Error, Format, MAX_DIMENSION, Out, Result, Stage, VideoFrame, Worker,
+};
 use millstream_pixels::{Converter, Scaler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,10 +23,12 @@ pub struct Options {
 
 /// Gives every picture in one size, as I420; one that has it already passes as it is, in any format.
 ///
-/// Wishes pass on to whoever makes the pictures.
+/// It answers [`Control::MaxSize`]: a larger picture is made to fit, with its aspect ratio and even sides.
 #[derive(Debug)]
 pub struct Scale {
     target: Target,
+    /// The largest picture that a consumer asked for.
+    limit: Option<(u32, u32)>,
     converter: Converter,
     scaler: Scaler,
 }
@@ -49,7 +53,7 @@ impl Scale {
             (None, Some(height)) => Target::Height(height),
             (None, None) => return Err(Error::config("`scale` needs `width`, `height` or both")),
         };
-        Ok(Scale { target, converter: Converter::new(), scaler: Scaler::new() })
+        Ok(Scale { target, limit: None, converter: Converter::new(), scaler: Scaler::new() })
     }
 }
 
@@ -72,10 +76,24 @@ fn follow(wanted: u32, side: u32, other: u32) -> u32 {
     (half * 2).clamp(2, u64::from(MAX_DIMENSION) - 1) as u32
 }
 
+/// The largest even size of the aspect ratio of `size` that fits into `limit`, if `size` does not.
+fn fit(size: (u32, u32), limit: (u32, u32)) -> (u32, u32) {
+    let ((width, height), (most_width, most_height)) = (size, limit);
+    if width <= most_width && height <= most_height {
+        return size;
+    }
+    // Exact in 64 bits: sides are below 2^14, limits below 2^32.
+    let wide = u64::from(width) * u64::from(most_height) > u64::from(height) * u64::from(most_width);
+    let (part, whole) = if wide { (most_width, width) } else { (most_height, height) };
+    let even = |side: u32| ((u64::from(side) * u64::from(part) / u64::from(whole)) as u32 & !1).max(2);
+    (even(width), even(height))
+}
+
 impl Stage<VideoFrame, VideoFrame> for Scale {
     fn process(&mut self, frame: VideoFrame, out: &mut Out<VideoFrame>) -> Result<()> {
         let own = (frame.width(), frame.height());
         let size = self.target.size(own);
+        let size = self.limit.map_or(size, |limit| fit(size, limit));
         if size == own {
             out.push(frame);
             return Ok(());
@@ -83,6 +101,14 @@ impl Stage<VideoFrame, VideoFrame> for Scale {
         let frame = self.converter.to_i420(&frame)?;
         out.push(self.scaler.scale(&frame, size)?);
         Ok(())
+    }
+
+    fn control(&mut self, request: Control, _: &mut Cx) -> Option<Control> {
+        match request {
+            Control::MaxSize(limit) => self.limit = limit,
+            other => return Some(other),
+        }
+        None
     }
 }
 
@@ -139,6 +165,33 @@ mod tests {
     fn what_has_the_size_passes_as_it_is() {
         assert_eq!(scaled(options(64, 48), PixelFormat::Rgb, (64, 48)).format(), PixelFormat::Rgb);
         assert_eq!(scaled(options(63, 0), PixelFormat::Rgb, (63, 47)).height(), 47);
+    }
+
+    #[test]
+    fn a_limit_is_kept_with_the_aspect_ratio_until_it_is_withdrawn() {
+        for (size, limit, fitted) in [
+            ((1280, 720), (1280, 720), (1280, 720)),
+            ((1280, 720), (640, 720), (640, 360)),
+            ((1280, 720), (1280, 180), (320, 180)),
+            ((720, 1280), (640, 640), (360, 640)),
+            ((1280, 720), (1, 1), (2, 2)),
+            ((16_383, 1), (100, 100), (100, 2)),
+            ((64, 48), (u32::MAX, u32::MAX), (64, 48)),
+        ] {
+            assert_eq!(fit(size, limit), fitted, "{size:?} into {limit:?}");
+        }
+        let mut scale = Scale::new(options(64, 48)).unwrap();
+        let mut out = Out::at(Timestamp::ZERO);
+        let mut sizes = Vec::new();
+        for limit in [None, Some((32, 32)), None] {
+            assert_eq!(scale.control(Control::MaxSize(limit), &mut out), None);
+            let data = vec![128; PixelFormat::I420.byte_len(128, 96)];
+            let frame = VideoFrame::tight(data.into(), PixelFormat::I420, (128, 96), Timestamp::ZERO);
+            scale.process(frame, &mut out).unwrap();
+            sizes.extend(out.items().drain(..).map(|frame| (frame.width(), frame.height())));
+        }
+        assert_eq!(sizes, [(64, 48), (32, 24), (64, 48)]);
+        assert_eq!(scale.control(Control::Pause(true), &mut out), Some(Control::Pause(true)));
     }
 
     #[test]

@@ -168,7 +168,7 @@ mod tests {
     fn frame(millis: u64) -> EncodedFrame {
         let role = if millis == 0 { Role::Start } else { Role::Discardable };
         let frame = EncodedFrame::new(VP8, Timestamp::from_millis(millis), vec![7; millis as usize]);
-        frame.with_role(role).with_layer(Layer::new(0, 2))
+        frame.with_role(role).with_layer(Layer::independent(0, 2))
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Odd for EncodedFrame {
             ("a reference before a start".to_owned(), good.clone().with_role(Role::Reference)),
             ("a frame without a duration".to_owned(), good.clone().with_duration(Duration::ZERO)),
             ("a frame without a size".to_owned(), good.clone().with_size(None)),
-            ("the layer 255/255".to_owned(), good.clone().with_layer(Layer::new(255, 255))),
+            ("the layer 255/255".to_owned(), good.clone().with_layer(Layer::stacked(255, 255))),
         ]
     }
 

@@ -1,5 +1,6 @@
 //! Which bit rate an audience's encoder is asked for, from what its viewers can take.
 
+use millstream_core::Control;
 use millstream_core::units::Bitrate;
 
 /// Whether the encoder follows what viewers can take.
@@ -27,14 +28,14 @@ pub(crate) struct Limit(Option<Bitrate>);
 
 impl Limit {
     /// What to ask for now that viewers estimate `estimates`, if it is something else than before.
-    pub(crate) fn follow(&mut self, estimates: impl Iterator<Item = Bitrate>) -> Option<Bitrate> {
+    pub(crate) fn follow(&mut self, estimates: impl Iterator<Item = Bitrate>) -> Option<Control> {
         let slowest = estimates.filter(|rate| *rate >= TOLERABLE).min();
         let limit = slowest.map(|rate| Bitrate::from_bps((rate.bps() as f64 * SHARE) as u64));
         if limit == self.0 {
             return None;
         }
         self.0 = limit;
-        Some(limit.unwrap_or(Bitrate::MAX))
+        Some(Control::Bitrate(limit))
     }
 }
 
@@ -44,13 +45,14 @@ mod tests {
 
     #[test]
     fn the_slowest_who_is_not_hopeless_sets_the_rate() {
+        let kbps = |kbps| Some(Control::Bitrate(Some(Bitrate::from_kbps(kbps))));
         let mut limit = Limit::default();
         let mut follow = |kbps: &[u64]| limit.follow(kbps.iter().map(|kbps| Bitrate::from_kbps(*kbps)));
         assert_eq!(follow(&[]), None, "as before");
-        assert_eq!(follow(&[2000, 1000, 90]), Some(Bitrate::from_kbps(850)));
+        assert_eq!(follow(&[2000, 1000, 90]), kbps(850));
         assert_eq!(follow(&[3000, 1000]), None, "as before");
-        assert_eq!(follow(&[3000]), Some(Bitrate::from_kbps(2550)));
-        assert_eq!(follow(&[90]), Some(Bitrate::MAX), "nobody is left to follow");
+        assert_eq!(follow(&[3000]), kbps(2550));
+        assert_eq!(follow(&[90]), Some(Control::Bitrate(None)), "nobody is left to follow");
         assert_eq!(follow(&[149]), None);
     }
 }

@@ -365,8 +365,8 @@ impl End {
         // Before a runner has shown the way nothing flows that would be too much.
         let Some((upstream, _)) = wishes.way.clone() else { return };
         let estimates = viewers.all.iter().filter_map(|viewer| viewer.statistics().bitrate_estimate);
-        if let Some(rate) = wishes.limit.follow(estimates) {
-            upstream.ask(Control::Bitrate(rate));
+        if let Some(request) = wishes.limit.follow(estimates) {
+            upstream.ask(request);
         }
     }
 }
@@ -624,7 +624,7 @@ mod tests {
                 let wishes = stage.cx.upstream().take()?;
                 wishes
                     .iter()
-                    .find_map(|wish| if let Control::Bitrate(rate) = wish { Some(rate.bps() / 1000) } else { None })
+                    .find_map(|wish| if let Control::Bitrate(Some(rate)) = wish { Some(rate.bps() / 1000) } else { None })
             };
             assert_eq!(bitrate(&stage), asked, "{adapt:?}");
             // The slowest leaves: the other one sets the rate.
@@ -646,11 +646,11 @@ mod tests {
         };
         assert_eq!(rate(&stage), None, "nobody has shown the way yet");
         stage.show(0, Role::Start);
-        assert_eq!(rate(&stage), Some(Control::Bitrate(Bitrate::from_kbps(425))));
+        assert_eq!(rate(&stage), Some(Control::Bitrate(Some(Bitrate::from_kbps(425)))));
         // It hangs up, and its seat is still held.
         peer.close().wait().unwrap();
         stage.show(1, Role::Reference);
-        assert_eq!(rate(&stage), Some(Control::Bitrate(Bitrate::MAX)));
+        assert_eq!(rate(&stage), Some(Control::Bitrate(None)));
     }
 
     #[test]

@@ -30,13 +30,12 @@ pub(super) struct Everything {
 impl Everything {
     pub(super) fn start() -> Everything {
         let (blocks, pictures, mut pipeline) = (Blocks::default(), Pictures::default(), Pipeline::new("faults"));
-        let microphone = Microphone::open("mic", microphone::Options::default(), pipeline.clock()).unwrap();
+        let (microphone, _) = Microphone::open("mic", microphone::Options::default(), pipeline.clock()).unwrap();
         let microphone = pipeline.blocking_source("mic", microphone);
         pipeline.inline_sink("keep", &microphone, blocks.sink());
 
         let options = speaker::Options { latency: "100 ms".parse().unwrap(), ..Default::default() };
-        let speaker = Speaker::open("speaker", options, pipeline.clock()).unwrap();
-        let counters = speaker.counters();
+        let (speaker, handle) = Speaker::open("speaker", options, pipeline.clock()).unwrap();
         let options = test_audio::Options { frequency: Some("1 kHz".parse().unwrap()), ..Default::default() };
         let audio = pipeline.source("audio", test_audio::TestAudio::new(options).unwrap());
         pipeline.sink("speaker", &audio, speaker);
@@ -50,7 +49,7 @@ impl Everything {
         let video = pipeline.source("video", test_video::TestVideo::new(options).unwrap());
         pipeline.inline_sink("pictures", &video, pictures.sink());
         let running = pipeline.spawn().unwrap();
-        let everything = Everything { running, blocks, pictures, speaker: counters };
+        let everything = Everything { running, blocks, pictures, speaker: handle.counters().clone() };
         everything.until_recorded(0);
         everything
     }
@@ -155,7 +154,7 @@ fn a_server_that_was_killed_under_alsa_pours_errors_and_is_found_again() {
         server.say(VOICE);
         let (blocks, mut pipeline) = (Blocks::default(), Pipeline::new("alsa"));
         let options = microphone::Options { device: Some("alsa:default".into()), ..Default::default() };
-        let microphone = match Microphone::open("mic", options, pipeline.clock()) {
+        let (microphone, _) = match Microphone::open("mic", options, pipeline.clock()) {
             Err(error) if error.to_string().contains("no device") || error.to_string().contains("no microphone") => {
                 return millstream_testkit::skipped("ALSA's plug-in for sound servers (libasound2-plugins)");
             }

@@ -40,7 +40,7 @@ fn a_microphone_that_is_lost_again_and_again_and_many_listings_leave_nothing_beh
     sound::with_server(|mut server| {
         server.say(440.0);
         let (blocks, mut pipeline) = (Blocks::default(), Pipeline::new("footprint"));
-        let microphone = Microphone::open("mic", microphone::Options::default(), pipeline.clock()).unwrap();
+        let (microphone, _) = Microphone::open("mic", microphone::Options::default(), pipeline.clock()).unwrap();
         let microphone = pipeline.blocking_source("mic", microphone);
         pipeline.inline_sink("keep", &microphone, blocks.sink());
         let running = pipeline.spawn().unwrap();

@@ -15,8 +15,8 @@ fn a_tone_is_whole_and_its_stamps_are_exact_through_both_hosts() {
         for device in ["pulseaudio:mic", "alsa:default"] {
             let (blocks, mut pipeline) = (Blocks::default(), Pipeline::new("record"));
             let options = microphone::Options { device: Some(device.into()), ..Default::default() };
-            let microphone = match Microphone::open("mic", options, pipeline.clock()) {
-                Ok(microphone) => microphone,
+            let (microphone, _) = match Microphone::open("mic", options, pipeline.clock()) {
+                Ok(opened) => opened,
                 Err(error) if device.starts_with("alsa") && error.to_string().contains("no device") => {
                     millstream_testkit::skipped("ALSA's plug-in for sound servers (libasound2-plugins)");
                     continue;
@@ -67,8 +67,7 @@ fn a_device_of_44_1_khz_with_one_channel_of_16_bits_gives_48_khz() {
         let device = Some("pulseaudio:lofi.monitor".to_owned());
         let options =
             microphone::Options { device, channels: 2, block: "20 ms".parse().unwrap(), ..Default::default() };
-        let microphone = Microphone::open("mic", options, pipeline.clock()).unwrap();
-        let volume = microphone.volume();
+        let (microphone, volume) = Microphone::open("mic", options, pipeline.clock()).unwrap();
         let microphone = pipeline.blocking_source("mic", microphone);
         pipeline.inline_sink("keep", &microphone, blocks.sink());
         let running = pipeline.spawn().unwrap();

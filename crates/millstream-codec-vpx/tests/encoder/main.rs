@@ -106,7 +106,7 @@ fn a_bit_rate_asked_for_takes_effect_without_a_key_frame_and_never_above_the_opt
     let size = (640, 360);
     let mut given = Vec::new();
     for (part, asked) in [1000, 500, 5000].into_iter().enumerate() {
-        assert_eq!(ask(&mut encoder, Control::Bitrate(Bitrate::from_kbps(asked))), None);
+        assert_eq!(ask(&mut encoder, Control::Bitrate(Some(Bitrate::from_kbps(asked)))), None);
         let frames = encode(&mut encoder, moving(size, 30, 150 * part as u64, 150));
         assert_eq!(keys(&frames).len(), usize::from(part == 0));
         given.push(kbps(&frames, 5));
@@ -114,6 +114,17 @@ fn a_bit_rate_asked_for_takes_effect_without_a_key_frame_and_never_above_the_opt
     println!("{}: 1000, 500 and 5000 kbit/s asked of at most 1000, {given:?} given", version());
     assert!((900..=1100).contains(&given[0]) && (900..=1100).contains(&given[2]), "{given:?}");
     assert!((400..=600).contains(&given[1]), "{given:?}");
+}
+
+#[test]
+fn a_frame_rate_asked_for_leaves_pictures_out_until_it_is_withdrawn() {
+    let Some(mut encoder) = encoder(Options::default()) else { return };
+    let mut given = Vec::new();
+    for (part, limit) in [None, FrameRate::new(10, 1), None].into_iter().enumerate() {
+        assert_eq!(ask(&mut encoder, Control::MaxFrameRate(limit)), None);
+        given.push(encode(&mut encoder, moving((320, 180), 30, 30 * part as u64, 30)).len());
+    }
+    assert_eq!(given, [30, 10, 30]);
 }
 
 #[test]
@@ -184,9 +195,7 @@ fn a_pause_does_not_end_in_a_burst() {
 #[test]
 fn what_an_encoder_cannot_answer_goes_upstream() {
     let Some(mut encoder) = encoder(Options::default()) else { return };
-    for wish in
-        [Control::MaxSize(320, 180), Control::MaxFrameRate(FrameRate::THIRTY), Control::Loss(0.1), Control::Pause(true)]
-    {
+    for wish in [Control::MaxSize(Some((320, 180))), Control::Loss(Some(0.1)), Control::Pause(true)] {
         assert_eq!(ask(&mut encoder, wish), Some(wish));
     }
 }

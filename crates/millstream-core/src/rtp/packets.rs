@@ -256,7 +256,7 @@ mod tests {
     fn what_a_packetizer_gives_says_what_its_frame_says() {
         let frame = EncodedFrame::new(VP8, Timestamp::from_millis(7), vec![1])
             .with_role(Role::Discardable)
-            .with_layer(Layer::new(1, 2))
+            .with_layer(Layer::stacked(1, 2))
             .with_estimated_time(true);
         let packets = RtpPackets::of(&frame, vec![RtpHeader::new(1, 2, 0..1)], vec![1]);
         assert_eq!((packets.time, packets.role, packets.layer), (frame.time, frame.role, frame.layer));

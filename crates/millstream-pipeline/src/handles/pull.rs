@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use millstream_core::{Clock, Control, Cx, Item, Result, Sink, Upstream, Wishes};
+use millstream_core::{Clock, Control, Cx, Item, Result, Sink, Upstream, Requests};
 
 use super::refused::TryRecv;
 use super::wakers::Wakers;
@@ -78,7 +78,7 @@ struct Way {
     /// Known once an item has come.
     upstream: Option<Upstream>,
     /// What was asked before.
-    early: Wishes,
+    early: Requests,
 }
 
 /// Rings for everybody when its end is dropped.
@@ -241,7 +241,7 @@ impl<T: Item> Sink<T> for PullSink<T> {
             return Ok(());
         }
         self.entry.take(item);
-        for wish in self.gaps.take().iter().flat_map(Wishes::iter) {
+        for wish in self.gaps.take().iter().flat_map(Requests::iter) {
             cx.ask(wish);
         }
         // Whoever found nothing waits by now.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use millstream_core::{Control, Cx, Item, Next, Result, Source, Wishes};
+use millstream_core::{Control, Cx, Item, Next, Result, Source, Requests};
 
 use super::refused::{Closed, TrySend};
 use super::wakers::Wakers;
@@ -71,7 +71,7 @@ struct State<T> {
     discarded: u64,
     /// Set while the source sleeps.
     idle: Option<Waker>,
-    wishes: Option<Wishes>,
+    wishes: Option<Requests>,
 }
 
 impl<T> Shared<T> {
@@ -163,12 +163,12 @@ impl<T> Push<T> {
 
     /// What was wished for since the last time, newest of each kind, if anything: an own encoder asks
     /// before each frame whether this one must be a key frame. Whichever producer asks first hears it.
-    pub fn wishes(&self) -> Option<Wishes> {
+    pub fn wishes(&self) -> Option<Requests> {
         self.shared.state().wishes.take()
     }
 
     /// Waits for [`wishes`](Push::wishes); `None` once the pipeline takes nothing any more.
-    pub async fn wished(&self) -> Option<Wishes> {
+    pub async fn wished(&self) -> Option<Requests> {
         poll_fn(|cx| {
             let mut state = self.shared.state();
             let wishes = state.wishes.take();

@@ -157,7 +157,12 @@ impl<T: Flow> Camera<T> {
             if !start {
                 refers.extend(self.newest[row][..=usize::from(temporal)].iter().flatten());
             }
-            refers.extend(below.filter(|_| self.coding.between_layers));
+            let below_it = below.filter(|_| self.coding.between_layers);
+            refers.extend(below_it);
+            let layer = match below_it {
+                Some(_) => Layer::stacked(spatial, temporal),
+                None => Layer::independent(spatial, temporal),
+            };
             let key = time.as_nanos();
             below = (role != Role::Discardable).then_some(key);
             if role != Role::Discardable {
@@ -165,7 +170,7 @@ impl<T: Flow> Camera<T> {
             }
             self.journal.pages().refers.insert(key, refers);
             self.number += 1;
-            self.ready.push_back(T::of(Shot { time, role, layer: Layer::new(spatial, temporal), number: self.number }));
+            self.ready.push_back(T::of(Shot { time, role, layer, number: self.number }));
         }
     }
 }

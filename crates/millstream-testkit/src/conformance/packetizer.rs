@@ -36,7 +36,7 @@ pub fn packetizer<S: Stage<EncodedFrame, RtpPackets> + 'static>(
         let mut bench = bench();
         for (number, role) in [Role::Start, Role::Reference, Role::Discardable].into_iter().cycle().take(12).enumerate()
         {
-            let layer = Layer::new(0, if role == Role::Discardable { 1 } else { 0 });
+            let layer = Layer::independent(0, if role == Role::Discardable { 1 } else { 0 });
             let taken = numbered(number as u64, 1_500).with_role(role).with_layer(layer);
             let (time, given) = (taken.time, give(&mut bench, taken)?);
             ensure(given.codec == codec, || format!("the codec {}", given.codec))?;

@@ -36,20 +36,24 @@ pub(super) fn words_of(payload: &(dyn Any + Send)) -> &str {
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no words")
 }
 
-/// Every kind of wish, at its ends and in between, ending with those that take the limits off again.
+/// Every kind of request, at its ends and in between, ending with those that withdraw.
 pub(super) fn wishes() -> Vec<Control> {
     let rate = |numerator, denominator| FrameRate::new(numerator, denominator).expect("more than 0 and at most 1000");
     vec![
         Control::KeyFrame(Layers::ALL),
         Control::KeyFrame(Layers::spatial(31)),
-        Control::Bitrate(Bitrate::from_bps(1)),
-        Control::Bitrate(Bitrate::from_bps(100_000_000_000)),
-        Control::MaxSize(1, 1),
-        Control::MaxSize(u32::MAX, u32::MAX),
-        Control::MaxFrameRate(rate(1, u32::MAX)),
-        Control::MaxFrameRate(rate(1000, 1)),
-        Control::Loss(1.0),
-        Control::Loss(0.0),
+        Control::Bitrate(Some(Bitrate::from_bps(1))),
+        Control::Bitrate(Some(Bitrate::MAX)),
+        Control::Bitrate(None),
+        Control::MaxSize(Some((1, 1))),
+        Control::MaxSize(Some((u32::MAX, u32::MAX))),
+        Control::MaxSize(None),
+        Control::MaxFrameRate(Some(rate(1, u32::MAX))),
+        Control::MaxFrameRate(Some(FrameRate::MAX)),
+        Control::MaxFrameRate(None),
+        Control::Loss(Some(1.0)),
+        Control::Loss(Some(0.0)),
+        Control::Loss(None),
         Control::Pause(true),
         Control::Pause(false),
     ]

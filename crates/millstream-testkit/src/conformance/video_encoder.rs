@@ -118,7 +118,7 @@ fn key_frame_comes(bench: &mut Bench<VideoFrame, EncodedFrame>, layers: Layers) 
 fn bit_rate_is_followed(bench: &mut Bench<VideoFrame, EncodedFrame>) -> Seen {
     let mut measured = Vec::new();
     for (part, rate) in [RATE.bps(), RATE.bps() / 2].into_iter().enumerate() {
-        if bench.ask(Control::Bitrate(Bitrate::from_bps(rate))).is_some() {
+        if bench.ask(Control::Bitrate(Some(Bitrate::from_bps(rate)))).is_some() {
             return Ok(());
         }
         let first = part as u64 * (SETTLING + MEASURED) * PICTURES_PER_SECOND;
@@ -210,7 +210,7 @@ mod tests {
                 Control::Bitrate(_) if self.fault == Fault::RateIgnored => self.rate = 200_000,
                 Control::Bitrate(rate) => {
                     let double = if self.fault == Fault::RateOvershot { 2 } else { 1 };
-                    self.rate = rate.bps().min(500_000) * double;
+                    self.rate = rate.unwrap_or(Bitrate::MAX).bps().min(500_000) * double;
                 }
                 other => return Some(other),
             }
