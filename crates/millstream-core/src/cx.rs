@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
-use crate::control::{Control, Upstream, Requests};
+use crate::control::{Control, Requests, Upstream};
 use crate::input::InputId;
 use crate::time::{Clock, Timestamp, Utc};
 

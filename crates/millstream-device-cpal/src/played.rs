@@ -6,9 +6,9 @@ use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 
 use millstream_core::{AudioFrame, Cx, Next, Result, Source, Timestamp};
 
+use crate::RATE;
 use crate::capture::Capture;
 use crate::microphone::POLL;
-use crate::RATE;
 
 /// Frames in a block: 10 ms, the length that echo cancellers work in.
 pub(crate) const PLAYED_BLOCK: usize = RATE as usize / 100;

@@ -12,6 +12,7 @@ use millstream_core::{AudioFrame, Bundle, Clock, Cx, Descriptor, Error, Format, 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::RATE;
 use crate::capture;
 use crate::keep::{self, Kept, News, Stream};
 use crate::list;
@@ -19,7 +20,6 @@ use crate::played::{PLAYED_BLOCK, Played, Sessions};
 use crate::render::{self, Counts, Render};
 use crate::stream::{self, PLAYED_CHANNELS};
 use crate::volume::Volume;
-use crate::RATE;
 
 /// Options of `speaker`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -125,12 +125,7 @@ impl Speaker {
         Ok((speaker, played, handle))
     }
 
-    fn open_for(
-        name: &str,
-        options: Options,
-        clock: &Clock,
-        played: Option<Sessions>,
-    ) -> Result<(Speaker, Handle)> {
+    fn open_for(name: &str, options: Options, clock: &Clock, played: Option<Sessions>) -> Result<(Speaker, Handle)> {
         let Options { device, latency, gain, mute } = options;
         let latency = latency.duration();
         if !(Duration::from_millis(20)..=Duration::from_secs(2)).contains(&latency) {

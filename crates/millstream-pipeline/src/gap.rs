@@ -168,8 +168,7 @@ mod tests {
     fn a_dropped_temporal_layer_leaves_the_lower_rate() {
         let mut gap = Gap::default();
         assert!(gap.dropped(&frame(Layer::stacked(0, 1), Role::Reference)));
-        let through =
-            [0, 1, 2].map(|temporal| gap.lets_through(&frame(Layer::stacked(0, temporal), Role::Reference)));
+        let through = [0, 1, 2].map(|temporal| gap.lets_through(&frame(Layer::stacked(0, temporal), Role::Reference)));
         assert_eq!(through, [true, false, false]);
         assert!(!gap.dropped(&frame(Layer::stacked(0, 2), Role::Reference)), "it was closed before");
         let upper = [0, 1].map(|temporal| gap.lets_through(&frame(Layer::stacked(1, temporal), Role::Reference)));

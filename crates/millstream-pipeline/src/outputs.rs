@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use millstream_core::{Control, Cx, Item, Timestamp, Requests, Upstream};
+use millstream_core::{Control, Cx, Item, Requests, Timestamp, Upstream};
 
 use crate::standing::Standing;
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use futures_util::{Sink as _, SinkExt, StreamExt, stream};
 use millstream_core::units::Bitrate;
 use millstream_core::{
-    AudioFrame, Bytes, Control, Cx, EncodedFrame, Item, Layers, Next, Out, Requests, Result, Role, Source, Timestamp, Utc,
-    VP8,
+    AudioFrame, Bytes, Control, Cx, EncodedFrame, Item, Layers, Next, Out, Requests, Result, Role, Source, Timestamp,
+    Utc, VP8,
 };
 use millstream_pipeline::handles::{self, Closed, Pull, Push, TryRecv, TrySend};
 use millstream_pipeline::{Link, Pipeline, Stepped};

@@ -176,7 +176,8 @@ fn a_wish_wakes_a_source_that_sleeps_on_its_thread() {
 /// Two viewers behind `join`, who wish at the same time and then one after the other.
 fn two_branches(join: impl Fn(&mut Pipeline, &str, &Output<EncodedFrame>, Wisher)) -> (Vec<(u64, Control)>, usize) {
     let (asked, heard) = (Journal::new(), Journal::new());
-    let wishes = |layer, kbps| [Control::KeyFrame(Layers::spatial(layer)), Control::Bitrate(Some(Bitrate::from_kbps(kbps)))];
+    let wishes =
+        |layer, kbps| [Control::KeyFrame(Layers::spatial(layer)), Control::Bitrate(Some(Bitrate::from_kbps(kbps)))];
     let left = Wisher::new(&[100, 200], &wishes(0, 500));
     let right = Wisher::new(&[100, 300], &wishes(2, 300));
     let came = left.came.clone();

@@ -1,9 +1,7 @@
 //! The stage `scale`: makes pictures larger or smaller.
 
 use millstream_core::units::Pixels;
-use millstream_core::{
-    Control, Cx, Descriptor, Error, Format, MAX_DIMENSION, Out, Result, Stage, VideoFrame, Worker,
-};
+use millstream_core::{Control, Cx, Descriptor, Error, Format, MAX_DIMENSION, Out, Result, Stage, VideoFrame, Worker};
 use millstream_pixels::{Converter, Scaler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -622,9 +622,9 @@ mod tests {
             }
             let bitrate = |stage: &Stage| {
                 let wishes = stage.cx.upstream().take()?;
-                wishes
-                    .iter()
-                    .find_map(|wish| if let Control::Bitrate(Some(rate)) = wish { Some(rate.bps() / 1000) } else { None })
+                wishes.iter().find_map(|wish| {
+                    if let Control::Bitrate(Some(rate)) = wish { Some(rate.bps() / 1000) } else { None }
+                })
             };
             assert_eq!(bitrate(&stage), asked, "{adapt:?}");
             // The slowest leaves: the other one sets the rate.

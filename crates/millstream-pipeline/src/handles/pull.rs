@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use millstream_core::{Clock, Control, Cx, Item, Result, Sink, Upstream, Requests};
+use millstream_core::{Clock, Control, Cx, Item, Requests, Result, Sink, Upstream};
 
 use super::refused::TryRecv;
 use super::wakers::Wakers;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use millstream_core::{Control, Cx, Item, Next, Result, Source, Requests};
+use millstream_core::{Control, Cx, Item, Next, Requests, Result, Source};
 
 use super::refused::{Closed, TrySend};
 use super::wakers::Wakers;

@@ -267,7 +267,9 @@ mod tests {
         fn control(&mut self, wish: Control, _: &mut Cx) -> Option<Control> {
             match wish {
                 Control::Bitrate(_) if self.fault == Fault::RateIgnored => {}
-                Control::Bitrate(rate) => self.bytes = (rate.unwrap_or(Bitrate::MAX).bps().clamp(4_000, 64_000) / 400) as usize,
+                Control::Bitrate(rate) => {
+                    self.bytes = (rate.unwrap_or(Bitrate::MAX).bps().clamp(4_000, 64_000) / 400) as usize
+                }
                 other => return Some(other),
             }
             None
