@@ -64,7 +64,7 @@ mod turn;
 pub use branch::Branch;
 pub use faults::OnFailure;
 pub use many::Inputs;
-pub use pipeline::{Join, Output, Pipeline, default_link};
+pub use pipeline::{Join, Output, Pipeline, SinkEnd, default_link};
 pub use policy::{Link, Policy};
 pub use running::{Running, Stopper};
 pub use stats::{Latency, LinkStatistics, StageStatistics, Statistics};

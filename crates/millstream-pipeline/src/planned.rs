@@ -1,14 +1,17 @@
 //! Builds a checked plan with the same builder that typed Rust uses.
+//!
+//! A bundle is built before the stages that feed it when they take from it. Its sinks are therefore
+//! added first and joined as soon as their producers exist.
 
 use millstream_core::descriptor::{Joined, Weight};
 use millstream_core::worker::{AnySink, AnySource, AnyStage, StageFrom};
 use millstream_core::{
-    AudioFrame, EncodedFrame, Error, Format, FromInput, Item, Result, RtpPackets, Sink, VideoFrame, Worker,
+    AudioFrame, EncodedFrame, Error, Format, FromInput, Item, Result, RtpPackets, VideoFrame, Worker,
 };
 
 use crate::declare::{LinkChoice, Plan, PlannedInput, PlannedStage};
 use crate::many::Inputs;
-use crate::pipeline::{Join, Output, Pipeline, default_link};
+use crate::pipeline::{Join, Output, Pipeline, SinkEnd, default_link};
 
 /// The outputs of one stage, in the order of its descriptor; one that nobody takes does not exist.
 type AnyOutputs = Vec<Option<AnyOutput>>;
@@ -19,6 +22,22 @@ enum AnyOutput {
     Audio(Output<AudioFrame>),
     Encoded(Output<EncodedFrame>),
     Packets(Output<RtpPackets>),
+}
+
+/// The sink of a bundle, whose type is known only now.
+enum AnySinkEnd {
+    Video(SinkEnd<VideoFrame>),
+    Audio(SinkEnd<AudioFrame>),
+    Encoded(SinkEnd<EncodedFrame>),
+    Packets(SinkEnd<RtpPackets>),
+}
+
+/// The sink of a bundle that waits for its producer to be built.
+struct Unjoined {
+    bundle: String,
+    end: AnySinkEnd,
+    input: PlannedInput,
+    own_thread: bool,
 }
 
 /// A kind of item, as found in an output.
@@ -57,10 +76,12 @@ impl Pipeline {
             .iter()
             .map(|stage| stage.outputs.iter().filter(|output| output.used).map(|output| output.name).collect())
             .collect();
+        let mut unjoined: Vec<Unjoined> = Vec::new();
         for (stage, given) in plan.stages.into_iter().zip(&given) {
             let (name, on_failure) = (stage.name.clone(), stage.on_failure);
             let ends: Vec<&'static str> = stage.outputs.iter().map(|output| output.name).collect();
-            let built = self.add_planned(stage, given, &outputs).map_err(|error| error.in_stage(&name))?;
+            let built =
+                self.add_planned(stage, given, &outputs, &mut unjoined).map_err(|error| error.in_stage(&name))?;
             self.set_on_failure(&name, on_failure);
             for (end, output) in ends.iter().zip(&built) {
                 let name = if end.is_empty() { name.clone() } else { format!("{name}.{end}") };
@@ -73,11 +94,21 @@ impl Pipeline {
                 }
             }
             outputs.push(built);
+            for end in unjoined.extract_if(.., |end| end.input.from < outputs.len()) {
+                let bundle = end.bundle.clone();
+                self.join_planned(end, &outputs).map_err(|error| error.in_stage(&bundle))?;
+            }
         }
         Ok(())
     }
 
-    fn add_planned(&mut self, stage: PlannedStage, given: &[&str], outputs: &[AnyOutputs]) -> Result<AnyOutputs> {
+    fn add_planned(
+        &mut self,
+        stage: PlannedStage,
+        given: &[&str],
+        outputs: &[AnyOutputs],
+        unjoined: &mut Vec<Unjoined>,
+    ) -> Result<AnyOutputs> {
         let PlannedStage { name, weight, blocking, factory, inputs, outputs: planned, .. } = stage;
         let formats: Vec<(&str, Format)> = inputs.iter().map(|input| (input.key, input.format.clone())).collect();
         let clock = self.clock().clone();
@@ -107,7 +138,9 @@ impl Pipeline {
             }
             Worker::Sink(sink) => {
                 let input = only(&inputs)?;
-                self.add_any_sink(&name, find(outputs, input)?, input.link, sink, own_thread(input))?;
+                let end = self.add_any_sink_end(&name, sink)?;
+                let own_thread = own_thread(input);
+                self.join_planned(Unjoined { bundle: name, end, input: input.clone(), own_thread }, outputs)?;
                 Ok(Vec::new())
             }
             Worker::Bundle(bundle) => {
@@ -118,9 +151,16 @@ impl Pipeline {
                     let input = inputs.iter().find(|input| input.key == key);
                     let input =
                         input.ok_or_else(|| unlike(format!("it built the end `{key}`, which is not joined")))?;
-                    // What stands under the plain key is the stage itself, as of any other sink.
-                    let end = if key == "input" { name.clone() } else { format!("{name}.{key}") };
-                    self.add_any_sink(&end, find(outputs, input)?, input.link, sink, own_thread(input))?;
+                    // What stands under the plain key is the stage itself, as of any other sink. Statistics and events
+                    // call an output as TOML does; an input of the same name stands aside.
+                    let end = match key {
+                        "input" => name.clone(),
+                        key if planned.iter().any(|output| output.name == key) => format!("{name}.{key}-in"),
+                        key => format!("{name}.{key}"),
+                    };
+                    let end = self.add_any_sink_end(&end, sink)?;
+                    let (bundle, own_thread) = (name.clone(), own_thread(input));
+                    unjoined.push(Unjoined { bundle, end, input: input.clone(), own_thread });
                 }
                 let mut built = Vec::new();
                 let mut sources = bundle.sources;
@@ -137,6 +177,39 @@ impl Pipeline {
                 Ok(built)
             }
         }
+    }
+
+    fn add_any_sink_end(&mut self, name: &str, sink: AnySink) -> Result<AnySinkEnd> {
+        Ok(match sink {
+            AnySink::Video(sink) => AnySinkEnd::Video(self.add_sink_end(name, sink)),
+            AnySink::Audio(sink) => AnySinkEnd::Audio(self.add_sink_end(name, sink)),
+            AnySink::Encoded(sink) => AnySinkEnd::Encoded(self.add_sink_end(name, sink)),
+            AnySink::Packets(sink) => AnySinkEnd::Packets(self.add_sink_end(name, sink)),
+            _ => return Err(unlike("an end of it takes several inputs".to_owned())),
+        })
+    }
+
+    fn join_planned(&mut self, unjoined: Unjoined, outputs: &[AnyOutputs]) -> Result<()> {
+        let Unjoined { end, input, own_thread, .. } = unjoined;
+        let output = find(outputs, &input)?;
+        match end {
+            AnySinkEnd::Video(end) => self.join_end_of(end, output, input.link, own_thread),
+            AnySinkEnd::Audio(end) => self.join_end_of(end, output, input.link, own_thread),
+            AnySinkEnd::Encoded(end) => self.join_end_of(end, output, input.link, own_thread),
+            AnySinkEnd::Packets(end) => self.join_end_of(end, output, input.link, own_thread),
+        }
+    }
+
+    fn join_end_of<T: Taken>(
+        &mut self,
+        end: SinkEnd<T>,
+        output: &AnyOutput,
+        link: Option<LinkChoice>,
+        own_thread: bool,
+    ) -> Result<()> {
+        let output = T::of(output).ok_or_else(|| unlike("it takes another kind of item".to_owned()))?;
+        self.join_sink_end(end, join(output, link), own_thread);
+        Ok(())
     }
 
     fn add_any_source(&mut self, name: &str, source: AnySource, blocking: bool) -> AnyOutput {
@@ -263,36 +336,6 @@ impl Pipeline {
             let output = output.ok_or_else(|| unlike("it takes another kind of item".to_owned()))?;
             self.join(ends, join(output, input.link));
         }
-        Ok(())
-    }
-
-    fn add_any_sink(
-        &mut self,
-        name: &str,
-        input: &AnyOutput,
-        link: Option<LinkChoice>,
-        sink: AnySink,
-        own_thread: bool,
-    ) -> Result<()> {
-        match sink {
-            AnySink::Video(sink) => self.add_sink_of(name, input, link, sink, own_thread),
-            AnySink::Audio(sink) => self.add_sink_of(name, input, link, sink, own_thread),
-            AnySink::Encoded(sink) => self.add_sink_of(name, input, link, sink, own_thread),
-            AnySink::Packets(sink) => self.add_sink_of(name, input, link, sink, own_thread),
-            _ => Err(unlike("an end of it takes several inputs".to_owned())),
-        }
-    }
-
-    fn add_sink_of<T: Taken>(
-        &mut self,
-        name: &str,
-        input: &AnyOutput,
-        link: Option<LinkChoice>,
-        sink: Box<dyn Sink<T>>,
-        own_thread: bool,
-    ) -> Result<()> {
-        let input = T::of(input).ok_or_else(|| unlike("it takes another kind of item".to_owned()))?;
-        self.add_sink(name, join(input, link), sink, own_thread);
         Ok(())
     }
 }

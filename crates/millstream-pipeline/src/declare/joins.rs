@@ -120,13 +120,25 @@ impl Joins {
         }
     }
 
-    /// What flows, found in `order`, so that what an output gives `AsInput` is known before it is asked for.
+    /// What flows, found in `order`, so that what an output gives `AsInput` is known before it is asked for. A
+    /// bundle that is fed by what it gives stands before those that feed it: another round then knows more.
     pub(super) fn flows(&self, stages: &[Checked<'_>], order: &[usize]) -> Flows {
         let mut first_join: Vec<Option<&Join>> = vec![None; stages.len()];
         for join in &self.all {
             first_join[join.consumer].get_or_insert(join);
         }
         let mut flows: Flows = vec![Vec::new(); stages.len()];
+        loop {
+            let before = flows.clone();
+            self.pass_on(stages, order, &first_join, &mut flows);
+            if flows == before {
+                return flows;
+            }
+        }
+    }
+
+    /// One round of [`flows`](Joins::flows).
+    fn pass_on(&self, stages: &[Checked<'_>], order: &[usize], first_join: &[Option<&Join>], flows: &mut Flows) {
         for &index in order {
             let Some(descriptor) = stages[index].descriptor else { continue };
             let as_input = first_join[index].and_then(|join| {
@@ -141,7 +153,6 @@ impl Joins {
             });
             flows[index] = gives.collect();
         }
-        flows
     }
 
     /// Refuses every join of an input that does not take what flows, and every one of which nobody can say.

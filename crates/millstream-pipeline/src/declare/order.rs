@@ -1,7 +1,7 @@
-//! The order of stages, producers before consumers, and the cycles that allow none.
+//! The order of stages, producers before consumers, and the cycles that make an order impossible.
 //!
-//! What a bundle gives does not come from what it takes: a call that plays back what it hears is no
-//! cycle.
+//! The inputs and outputs of a bundle are separate ends, so a cycle through a bundle is legal: a call may
+//! send back what it receives.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::{Entry, HashMap};
@@ -79,8 +79,9 @@ fn report_cycles(stages: &[Checked<'_>], joins: &[&Join], report: &mut Report) {
         let names: Vec<&str> = path.iter().chain([&join.consumer]).map(|at| stages[*at].name.as_str()).collect();
         // The ends of a long way say enough.
         let names = if names.len() > 12 { [&names[..6], &["…"], &names[names.len() - 5..]].concat() } else { names };
-        let message = format!("`{}` gets what it gives, which is a cycle", stages[join.consumer].name);
-        report.push(Fault::at(join.place, message).label(names.join(" → ")).help("take it from another stage"));
+        let message = format!("`{}` feeds itself: {}", stages[join.consumer].name, names.join(" → "));
+        let label = "take this input from another stage";
+        report.push(Fault::at(join.place, message).label(label).help("only a bundle, such as a call, may feed itself"));
     }
 }
 

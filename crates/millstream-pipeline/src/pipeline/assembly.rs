@@ -9,14 +9,23 @@ use std::task::Waker;
 use millstream_core::descriptor::Place;
 use millstream_core::{Codec, Cx, Error, FromInput, Incoming, Item, Sink, Source, Stage, Upstream};
 
-use super::{Join, Output, Pipeline, default_link};
+use super::{Join, Output, Pipeline, SinkEnd, default_link};
 use crate::link::{Exit, link};
 use crate::many::{Announced, Inputs, ManyTask};
 use crate::node::{Seat, SinkNode, StageNode};
 use crate::outputs::{Consumer, Edge, Leave, Mailbox, Outputs};
 use crate::signal::{Signal, Woken};
 use crate::source::{DriverTask, SourceTask};
+use crate::stats::StageCounts;
 use crate::task::{Hosted, LinkTask, Task};
+
+/// The place of a stage in the order of declaration and in the statistics.
+pub(super) struct Reserved {
+    name: Arc<str>,
+    index: usize,
+    counts: Arc<StageCounts>,
+    stops: Arc<AtomicBool>,
+}
 
 impl Pipeline {
     pub(crate) fn add_source<T: Item>(&mut self, name: &str, source: Box<dyn Source<T>>, blocking: bool) -> Output<T> {
@@ -54,9 +63,24 @@ impl Pipeline {
     }
 
     pub(crate) fn add_sink<T: Item>(&mut self, name: &str, join: Join<T>, sink: Box<dyn Sink<T>>, own_thread: bool) {
+        let end = self.add_sink_end(name, sink);
+        self.join_sink_end(end, join, own_thread);
+    }
+
+    /// Adds a sink in its place in the order of declaration, before what feeds it.
+    pub(crate) fn add_sink_end<T: Item>(&mut self, name: &str, sink: Box<dyn Sink<T>>) -> SinkEnd<T> {
+        let place = self.reserve(&Arc::from(name), Place::Sink);
+        self.unjoined.push(Arc::clone(&place.name));
+        SinkEnd { place, sink }
+    }
+
+    pub(crate) fn join_sink_end<T: Item>(&mut self, end: SinkEnd<T>, join: Join<T>, own_thread: bool) {
+        let SinkEnd { place, sink } = end;
+        let name = Arc::clone(&place.name);
+        self.unjoined.retain(|unjoined| !Arc::ptr_eq(unjoined, &name));
         let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
-        let name = self.named(name, &signal);
-        let seat = self.seat(&name, Place::Sink, &signal);
+        self.homes.push((Arc::clone(&name), Arc::clone(&signal)));
+        let seat = self.seat_at(place, &signal);
         let upstream = Upstream::new(join.output.signal.waker());
         self.agree(&name, sink.takes(), &join.output);
         let node = SinkNode::new(sink, self.cx(&seat, upstream.clone()), seat);
@@ -180,6 +204,12 @@ impl Pipeline {
     }
 
     fn seat(&mut self, name: &Arc<str>, stands: Place, signal: &Arc<Signal>) -> Seat {
+        let place = self.reserve(name, stands);
+        self.seat_at(place, signal)
+    }
+
+    /// Gives a stage its place in the order of declaration and in the statistics.
+    fn reserve(&mut self, name: &Arc<str>, stands: Place) -> Reserved {
         let stops = Arc::<AtomicBool>::default();
         self.stops.push((Arc::clone(name), Arc::clone(&stops)));
         let mut figures = self.shared.figures();
@@ -187,12 +217,16 @@ impl Pipeline {
             self.wrong = Some(Error::config(format!("two stages are called `{name}`; give each a name of its own")));
         }
         let counts = Arc::default();
-        let place = figures.add_stage(self.part, name, stands, &counts);
-        drop(figures);
+        let index = figures.add_stage(self.part, name, stands, &counts);
+        Reserved { name: Arc::clone(name), index, counts, stops }
+    }
+
+    fn seat_at(&self, place: Reserved, signal: &Arc<Signal>) -> Seat {
+        let Reserved { name, index, counts, stops } = place;
         Seat {
-            name: Arc::clone(name),
+            name,
             part: self.part,
-            place,
+            place: index,
             counts,
             woken: Woken::new(signal),
             shared: Arc::clone(&self.shared),

@@ -1,5 +1,6 @@
-//! The typed builder: outputs are tokens of what they give, so that a wrong join does not compile
-//! and a cycle cannot be written.
+//! The typed builder: outputs are tokens of what they give, so that a wrong join does not compile.
+//! A stage exists only once its input is joined, so a stage cannot feed itself. Only the sink of a
+//! bundle can be joined later ([`Pipeline::sink_end`]).
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -47,6 +48,8 @@ pub struct Pipeline {
     declared: Vec<(String, Box<dyn Any + Send>)>,
     timed: bool,
     notices: Vec<(String, String)>,
+    /// The names of sink ends that nothing is joined to yet.
+    unjoined: Vec<Arc<str>>,
     wrong: Option<Error>,
 }
 
@@ -78,6 +81,13 @@ impl<T> Output<T> {
     pub fn through(&self, link: Link) -> Join<T> {
         Join { output: self.clone(), link: Some(link) }
     }
+}
+
+/// A sink that was added and that nothing is joined to yet.
+#[must_use = "a pipeline with a sink that nothing is joined to does not start"]
+pub struct SinkEnd<T> {
+    place: assembly::Reserved,
+    sink: Box<dyn Sink<T>>,
 }
 
 /// An output on its way into an input.
@@ -148,6 +158,7 @@ impl Pipeline {
             part: shared.figures().add_part(),
             timed: true,
             notices: Vec::new(),
+            unjoined: Vec::new(),
             wrong: None,
         }
     }
@@ -155,8 +166,9 @@ impl Pipeline {
     /// The tasks of a part, and how it is detached. Nothing of it stays if it is wrong.
     pub(crate) fn into_part(mut self) -> Result<(Vec<Hosted>, Branch)> {
         let (run, aborted) = (self.run.clone(), Arc::clone(&self.aborted));
+        let wrong = self.check();
         let branch = Branch::new(&self.shared, run, self.joins, &self.tasks, aborted, self.part);
-        if let Some(error) = self.wrong.take() {
+        if let Err(error) = wrong {
             branch.detach();
             branch.forget();
             return Err(error);
@@ -272,6 +284,22 @@ impl Pipeline {
         self.add_many_sink(name, Box::new(sink))
     }
 
+    /// Adds a sink before its input exists, on a thread of its own; [`join_sink`](Pipeline::join_sink) joins it.
+    ///
+    /// For a bundle that is fed by what it gives, such as a call that sends back what it receives: add
+    /// its sources and its sink ends first, then the stages between them, then join. Such a loop ends as
+    /// every pipeline does: its sources end, by themselves or when the pipeline stops, and the end of input
+    /// passes through the stages to the sink. The sink of a bundle never waits for the source of the same
+    /// bundle, so a loop cannot block itself, whatever the policies of its links.
+    pub fn sink_end<T: Item>(&mut self, name: &str, sink: impl Sink<T> + 'static) -> SinkEnd<T> {
+        self.add_sink_end(name, Box::new(sink))
+    }
+
+    /// Joins an output to a sink that was added before.
+    pub fn join_sink<T: Item>(&mut self, end: SinkEnd<T>, input: impl Into<Join<T>>) {
+        self.join_sink_end(end, input.into(), true);
+    }
+
     /// Joins an output to a stage with several inputs.
     pub fn join<T: Item>(&mut self, inputs: &Inputs<T>, input: impl Into<Join<T>>) -> InputId {
         let join = input.into();
@@ -286,12 +314,10 @@ impl Pipeline {
     /// Starts it on threads.
     ///
     /// # Errors
-    /// If two stages have one name, if one takes another codec than it is given, if it was made for virtual
-    /// time, or if no thread can be had.
+    /// If two stages have one name, if one takes another codec than it is given, if a sink end is not joined, if it
+    /// was made for virtual time, or if no thread can be had.
     pub fn spawn(mut self) -> Result<Running> {
-        if let Some(error) = self.wrong.take() {
-            return Err(error);
-        }
+        self.check()?;
         if self.hand.is_some() {
             return Err(Error::config(
                 "this pipeline was made for virtual time; step it, or make it with Pipeline::new",
@@ -304,12 +330,10 @@ impl Pipeline {
     /// Makes it ready to be stepped in virtual time.
     ///
     /// # Errors
-    /// If two stages have one name, if one takes another codec than it is given, if it was made for real
-    /// time, or if a source blocks in a driver.
+    /// If two stages have one name, if one takes another codec than it is given, if a sink end is not joined, if it
+    /// was made for real time, or if a source blocks in a driver.
     pub fn step(mut self) -> Result<Stepped> {
-        if let Some(error) = self.wrong.take() {
-            return Err(error);
-        }
+        self.check()?;
         if let Some(blocking) = self.tasks.iter().find(|task| task.blocking) {
             return Err(Error::config("it blocks in a driver and cannot run in virtual time").in_stage(&blocking.name));
         }
@@ -318,6 +342,19 @@ impl Pipeline {
         })?;
         self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
         Ok(Stepped::new(self.tasks, self.shared, self.clock, hand))
+    }
+
+    /// What was built wrongly, if anything.
+    fn check(&mut self) -> Result<()> {
+        if let Some(error) = self.wrong.take() {
+            return Err(error);
+        }
+        match self.unjoined.first() {
+            Some(name) => {
+                Err(Error::config("nothing is joined to it; join an output with Pipeline::join_sink").in_stage(name))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Says what ends when the stage `name` fails; of a bundle, all its ends. Its own branch does where
