@@ -39,7 +39,7 @@ fn ball(pool: &mut Pool<u8>, (x, y): (u32, u32), time: Timestamp) -> VideoFrame 
 }
 
 fn main() -> Result<()> {
-    let (push, source) = handles::push(NonZeroUsize::MIN);
+    let (source, push) = handles::push(NonZeroUsize::MIN);
     let mut pipeline = Pipeline::new("game");
     let pictures = pipeline.source("game", source);
     let vp8 = pipeline.stage("vp8", &pictures, vpx::Encoder::new(vpx::Options::default())?);

@@ -130,7 +130,7 @@ fn a_full_disk_ends_its_recording_readable_and_nothing_else() {
         let failure = stage(&output, name)["failure"].clone();
         let failure = failure.as_str().unwrap_or_else(|| panic!("{name} did not fail: {words}"));
         assert!(failure.contains(file) && failure.contains("No space left"), "{failure}");
-        assert!(words.contains(&format!("{failure}; its branch ends")), "it is said at once: {words}");
+        assert!(words.contains(&format!("{failure}; its part ends")), "it is said at once: {words}");
         assert!(words.contains(&format!("error: {failure}\n")), "and at the end: {words}");
         assert!(read(reader, &folder.0.join("copies").join(file)) > 0, "{name}: {words}");
     }
@@ -160,6 +160,6 @@ fn a_recording_that_takes_all_with_it_stops_the_pipeline() {
     };
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{words}");
-    assert!(words.contains("full.y4m") && words.contains("the pipeline ends"), "{words}");
+    assert!(words.contains("full.y4m") && words.contains("the pipeline stops"), "{words}");
     assert!(read("wav-file", &folder.0.join("whole.wav")) > 0);
 }

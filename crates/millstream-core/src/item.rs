@@ -3,7 +3,7 @@
 use crate::any::{AnySink, AnySource, AnyStage, StageFrom};
 use crate::audio::AudioFrame;
 use crate::encoded::EncodedFrame;
-use crate::input::{FromInput, InputEvent};
+use crate::input::{FromInput, InputEvent, InputId};
 use crate::media::Media;
 use crate::role::{Layer, Role};
 use crate::rtp::RtpPackets;
@@ -162,20 +162,24 @@ impl Item for RtpPackets {
 /// What a stage is called with: an item, or what happened at one of several inputs. For runners.
 #[doc(hidden)]
 pub trait Incoming: MaybeSend + 'static {
-    /// When the item was captured, where that is known, and its size; nothing where there is no item.
-    fn measure(&self) -> Option<(Option<Timestamp>, usize)>;
+    /// The kind of its item.
+    type Item: Item;
+    /// The item and the input that it came through; nothing where there is no item.
+    fn item(&self) -> Option<(InputId, &Self::Item)>;
 }
 
 impl<T: Item> Incoming for T {
-    fn measure(&self) -> Option<(Option<Timestamp>, usize)> {
-        Some(((!self.time_is_estimated()).then(|| self.time()), self.size()))
+    type Item = T;
+    fn item(&self) -> Option<(InputId, &T)> {
+        Some((InputId::new(0), self))
     }
 }
 
 impl<T: Item> Incoming for FromInput<T> {
-    fn measure(&self) -> Option<(Option<Timestamp>, usize)> {
+    type Item = T;
+    fn item(&self) -> Option<(InputId, &T)> {
         match &self.event {
-            InputEvent::Item(item) => item.measure(),
+            InputEvent::Item(item) => Some((self.input, item)),
             InputEvent::Joined | InputEvent::Ended => None,
         }
     }

@@ -1,32 +1,54 @@
 //! What went wrong while running, and what a stage that fails takes with it.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millstream_core::Error;
 use millstream_core::error::Kind;
 
-/// What ends when a stage fails.
+/// What a runner does when a stage fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
 pub enum OnFailure {
-    /// Its own branch: those that it feeds get their end and finish, those that feed nobody else end too.
-    /// Everything else goes on.
+    /// The part of the pipeline that the stage is in ends: what it feeds finishes, and what feeds only it ends. If it
+    /// was [attached](crate::Running::attach), everything that was attached with it ends. The rest goes on.
     #[default]
-    EndBranch,
-    /// The whole pipeline, as if it were told to stop.
+    Part,
+    /// The whole pipeline stops.
     Stop,
+    /// A stage that lost what it depends on ([`Kind::Lost`]) is called again after 100 ms, then after twice as long
+    /// each time, at most 5 s, or as soon as it uses its waker. What comes meanwhile waits in its link, whose policy
+    /// applies; a stage that runs in its producer's thread does not get it. Afterwards encoded video begins with a key
+    /// frame, which the runner asks for. After any other error the part ends, as with [`Part`](OnFailure::Part).
+    Retry,
 }
 
 impl OnFailure {
     /// The names people write.
-    pub const NAMES: [&'static str; 2] = ["end-branch", "stop"];
+    pub const NAMES: [&'static str; 3] = ["part", "stop", "retry"];
 
     /// The one of this name.
     pub fn from_name(name: &str) -> Option<OnFailure> {
-        match name {
-            "end-branch" => Some(OnFailure::EndBranch),
-            "stop" => Some(OnFailure::Stop),
-            _ => None,
+        let index = OnFailure::NAMES.iter().position(|known| *known == name)?;
+        Some([OnFailure::Part, OnFailure::Stop, OnFailure::Retry][index])
+    }
+}
+
+/// The [`OnFailure`] of one stage, which may be set after the stage was added.
+#[derive(Debug, Default)]
+pub(crate) struct FailurePolicy(AtomicU8);
+
+impl FailurePolicy {
+    pub(crate) fn set(&self, policy: OnFailure) {
+        self.0.store(policy as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> OnFailure {
+        match self.0.load(Ordering::Relaxed) {
+            1 => OnFailure::Stop,
+            2 => OnFailure::Retry,
+            _ => OnFailure::Part,
         }
     }
 }

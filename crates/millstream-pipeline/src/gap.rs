@@ -28,6 +28,11 @@ impl Default for Gap {
 }
 
 impl Gap {
+    /// Everything is closed until a frame that a decoder can start from.
+    pub(crate) fn closed() -> Gap {
+        Gap { closed: [0; SPATIAL], ..Gap::default() }
+    }
+
     /// Notes that `item` was dropped; whether that closed anything that was open.
     pub(crate) fn dropped<T: Item>(&mut self, item: &T) -> bool {
         if !item.is_referred_to() {

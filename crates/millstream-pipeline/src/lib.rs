@@ -40,8 +40,9 @@
 
 #![forbid(unsafe_code)]
 
-mod branch;
 pub mod declare;
+mod ended;
+mod events;
 mod faults;
 mod gap;
 pub mod handles;
@@ -49,10 +50,14 @@ mod link;
 mod many;
 mod node;
 mod outputs;
+mod part;
+mod part_state;
 mod pipeline;
 mod planned;
 mod policy;
+mod retry;
 mod running;
+mod shared;
 mod signal;
 mod source;
 mod standing;
@@ -61,9 +66,11 @@ mod stepped;
 mod task;
 mod turn;
 
-pub use branch::Branch;
+pub use ended::Ended;
+pub use events::{Event, Events, PartId};
 pub use faults::OnFailure;
 pub use many::Inputs;
+pub use part::Part;
 pub use pipeline::{Join, Output, Pipeline, SinkEnd, default_link};
 pub use policy::{Link, Policy};
 pub use running::{Running, Stopper};

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
 use millstream_core::{Control, Cx, Item, Requests, Timestamp, Upstream};
 
+use crate::part_state::{Alive, Leave};
 use crate::standing::Standing;
 
 /// Whoever takes items on the producer's thread: a link's entry, or a stage that runs inline.
@@ -47,35 +47,17 @@ pub(crate) struct Edge<T> {
     asked: Standing,
     finished: bool,
     leave: Arc<Leave>,
-}
-
-/// How a taker is detached while running: somebody wishes it, the producer does it.
-#[derive(Debug)]
-pub(crate) struct Leave {
-    wished: AtomicBool,
-    done: AtomicBool,
-    /// Who is told when it is done.
-    told: Waker,
-}
-
-impl Leave {
-    pub(crate) fn new(told: Waker) -> Arc<Leave> {
-        Arc::new(Leave { wished: AtomicBool::new(false), done: AtomicBool::new(false), told })
-    }
-
-    /// Wishes it. Whoever calls rings the producer's task.
-    pub(crate) fn wish(&self) {
-        self.wished.store(true, Ordering::Release);
-    }
-
-    /// Whether the producer has let go.
-    pub(crate) fn is_done(&self) -> bool {
-        self.done.load(Ordering::Acquire)
-    }
+    /// Keeps the part alive that the taker is of, where it was attached.
+    _alive: Option<Arc<Alive>>,
 }
 
 impl<T> Edge<T> {
-    pub(crate) fn new(consumer: Box<dyn Consumer<T>>, upstream: Upstream, leave: &Arc<Leave>) -> Edge<T> {
+    pub(crate) fn new(
+        consumer: Box<dyn Consumer<T>>,
+        upstream: Upstream,
+        leave: &Arc<Leave>,
+        alive: Option<Arc<Alive>>,
+    ) -> Edge<T> {
         Edge {
             consumer,
             pending: VecDeque::new(),
@@ -83,11 +65,12 @@ impl<T> Edge<T> {
             asked: Standing::default(),
             finished: false,
             leave: Arc::clone(leave),
+            _alive: alive,
         }
     }
 
     fn is_leaving(&self) -> bool {
-        self.leave.wished.load(Ordering::Acquire)
+        self.leave.is_requested()
     }
 
     /// Lets go of what did not fit, and of the taker once it has finished; whether it has.
@@ -149,6 +132,9 @@ impl<T> Mailbox<T> {
 pub(crate) struct Outputs<T> {
     edges: Vec<Edge<T>>,
     mailbox: Arc<Mailbox<T>>,
+    /// What the program asks for, as one more taker.
+    requests: Upstream,
+    requested: Option<Standing>,
     /// The standing wishes of all takers, as the producer was told.
     told: Standing,
     /// Whether takers came or went since then.
@@ -169,15 +155,13 @@ impl<T> Drop for Outputs<T> {
 impl<T> Drop for Edge<T> {
     fn drop(&mut self) {
         self.discard_pending();
-        self.leave.done.store(true, Ordering::Release);
-        self.leave.told.wake_by_ref();
     }
 }
 
 impl<T: Item> Outputs<T> {
-    pub(crate) fn new(mailbox: &Arc<Mailbox<T>>) -> Outputs<T> {
+    pub(crate) fn new(mailbox: &Arc<Mailbox<T>>, requests: Upstream) -> Outputs<T> {
         let (told, mailbox) = (Standing::default(), Arc::clone(mailbox));
-        Outputs { edges: Vec::new(), mailbox, told, changed: false, deserted: false }
+        Outputs { edges: Vec::new(), mailbox, requests, requested: None, told, changed: false, deserted: false }
     }
 
     fn open_mailbox(&mut self) {
@@ -258,13 +242,17 @@ impl<T: Item> Outputs<T> {
                 requested.get_or_insert_default().note(request);
             }
         }
+        for request in self.requests.take().iter().flat_map(Requests::iter) {
+            self.requested.get_or_insert_default().note(request);
+            requested.get_or_insert_default().note(request);
+        }
         // Without consumers nobody can ask for anything else: all stays as it was until one comes.
         if requested.is_none() && (!self.changed || self.edges.is_empty()) {
             return None;
         }
         self.changed = false;
         let requested = requested.unwrap_or_default();
-        let standing = Standing::merged(self.edges.iter().map(|edge| &edge.asked));
+        let standing = Standing::merged(self.edges.iter().map(|edge| &edge.asked).chain(&self.requested));
         let mut news = standing.news(&requested, &self.told);
         self.told = standing;
         if let Some(Control::KeyFrame(layers)) = requested.iter().next() {

@@ -70,6 +70,7 @@ impl Pipeline {
             let told: Vec<_> = std::iter::once(&note.told.message).chain(&note.told.help).map(String::as_str).collect();
             self.add_notices(&note.stage, vec![told.join("; ")]);
         }
+        self.declare(plan.outline());
         let mut outputs: Vec<AnyOutputs> = Vec::with_capacity(plan.stages.len());
         let given: Vec<Vec<&'static str>> = plan
             .stages

@@ -1,107 +1,44 @@
 //! The threads runner: one named thread for each task, in real time.
 
+use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Wake;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use millstream_core::{Clock, Error, Result, Run};
+use millstream_core::options::Table;
+use millstream_core::{Clock, Control, Error, Result};
 
-use crate::branch::Branch;
-use crate::faults::{Faults, panicked};
-use crate::pipeline::Pipeline;
-use crate::signal::Signal;
-use crate::stats::{Figures, Statistics};
+use crate::declare::Outline;
+use crate::ended::{Ended, Watcher};
+use crate::events::{Event, Events};
+use crate::faults::panicked;
+use crate::part::Part;
+use crate::pipeline::{Pipeline, Prepared};
+use crate::shared::{DRAIN, GRACE, Shared, locked};
+use crate::stats::Statistics;
 use crate::task::{Hosted, Step};
 
-/// How long a pipeline that was told to stop may go on giving what is inside.
-const DRAIN: Duration = Duration::from_secs(2);
-/// How long a stage may take to return once the drain is over, before its thread is left behind.
-pub(crate) const GRACE: Duration = Duration::from_millis(500);
-
-/// What all tasks of a pipeline share.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    pub(crate) run: Run,
-    pub(crate) faults: Faults,
-    figures: Mutex<Figures>,
-    signals: Mutex<Vec<Weak<Signal>>>,
-    aborted: AtomicBool,
-    /// The tasks that still run.
-    running: Mutex<Vec<Arc<str>>>,
-    changed: Condvar,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
-        locked(&self.figures)
-    }
-
-    pub(crate) fn add(&self, signal: &Arc<Signal>) {
-        let mut signals = locked(&self.signals);
-        // Those of parts that were detached are gone; looking at each doubling costs next to nothing.
-        if signals.len() == signals.capacity() {
-            signals.retain(|signal| signal.strong_count() > 0);
+impl Pipeline {
+    /// Starts it on threads.
+    ///
+    /// # Errors
+    /// If two stages have one name, if one takes another codec than it is given, if a sink end is not joined, if it
+    /// was made for virtual time, or if no thread can be had.
+    pub fn spawn(self) -> Result<Running> {
+        let prepared = self.into_run()?;
+        if prepared.hand.is_some() {
+            return Err(Error::config(
+                "this pipeline was made for virtual time; step it, or make it with Pipeline::new",
+            ));
         }
-        signals.push(Arc::downgrade(signal));
-    }
-
-    /// Ends all sources; the rest drains.
-    pub(crate) fn stop(&self) {
-        self.run.stop();
-        self.ring_all();
-    }
-
-    fn abort(&self) {
-        self.aborted.store(true, Ordering::Release);
-        self.ring_all();
-    }
-
-    fn ring_all(&self) {
-        for signal in locked(&self.signals).iter().filter_map(Weak::upgrade) {
-            signal.ring();
-        }
-        self.tell();
-    }
-
-    /// Has those who wait look again.
-    fn tell(&self) {
-        let _running = locked(&self.running);
-        self.changed.notify_all();
-    }
-
-    fn leave(&self, name: &Arc<str>) {
-        locked(&self.running).retain(|running| !Arc::ptr_eq(running, name));
-        self.changed.notify_all();
-    }
-
-    /// Waits until `done`, but no longer than `patience`; whether it is.
-    pub(crate) fn wait_until(&self, patience: Duration, done: impl Fn() -> bool) -> bool {
-        let running = locked(&self.running);
-        let waited = self.changed.wait_timeout_while(running, patience, |_| !done());
-        let (_running, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        done()
-    }
-
-    /// Forgets the figures of a part that was detached.
-    pub(crate) fn forget(&self, part: u64) {
-        self.figures().forget(part);
-    }
-}
-
-/// Has those who wait look again: how a producer says that it has let go of a taker.
-impl Wake for Shared {
-    fn wake(self: Arc<Self>) {
-        self.tell();
-    }
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.tell();
+        prepared.start();
+        let Prepared { tasks, shared, clock, outline, .. } = prepared;
+        let running = Running { shared, clock, outline, threads: Mutex::default(), watcher: Watcher::default() };
+        running.shared.events.publish(Event::Started);
+        running.host_all(tasks)?;
+        Ok(running)
     }
 }
 
@@ -110,27 +47,25 @@ impl Wake for Shared {
 pub struct Running {
     shared: Arc<Shared>,
     clock: Clock,
+    outline: Outline,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    watcher: Watcher,
 }
 
 impl Running {
-    pub(crate) fn spawn(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock) -> Result<Running> {
-        let running = Running { shared, clock, threads: Mutex::default() };
-        running.host_all(tasks)?;
-        Ok(running)
-    }
-
     fn host_all(&self, tasks: Vec<Hosted>) -> Result<()> {
         let mut threads = locked(&self.threads);
         threads.retain(|thread| !thread.is_finished());
-        for task in tasks {
+        // All of them first: one that ends at once is not the last.
+        let names: Vec<_> = tasks.iter().map(|task| Arc::clone(&task.name)).collect();
+        self.shared.enter(names.iter().cloned());
+        for (index, task) in tasks.into_iter().enumerate() {
             let (shared, clock, name) = (Arc::clone(&self.shared), self.clock.clone(), Arc::clone(&task.name));
-            locked(&self.shared.running).push(Arc::clone(&name));
             let thread = std::thread::Builder::new().name(name.to_string()).spawn(move || host(task, &shared, &clock));
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
-                    self.shared.leave(&name);
+                    names[index..].iter().for_each(|name| self.shared.leave(name));
                     return Err(Error::fatal("no thread could be had").in_stage(&name).caused_by(error));
                 }
             }
@@ -141,18 +76,52 @@ impl Running {
     /// Attaches what `build` adds, while everything else runs on: a branch (a stage or a sink joined
     /// to an [`Output`](crate::Output) that was kept), an input ([`Pipeline::join`]), a whole sub-graph.
     ///
+    /// What is attached at once is one part: when a stage of it fails, all of it ends, and the rest goes on. Its end is
+    /// an [event](Event::PartEnded).
+    ///
     /// # Errors
     /// If a name is taken, or no thread can be had; then nothing of it stays.
-    pub fn attach<R>(&self, build: impl FnOnce(&mut Pipeline) -> R) -> Result<(R, Branch)> {
-        let mut part = Pipeline::part_of(&self.shared, &self.clock);
-        let built = build(&mut part);
-        let (tasks, branch) = part.into_part()?;
+    pub fn attach<R>(&self, build: impl FnOnce(&mut Pipeline) -> R) -> Result<(R, Part)> {
+        let mut pipeline = Pipeline::part_of(&self.shared, &self.clock);
+        let built = build(&mut pipeline);
+        let (tasks, part) = pipeline.into_part()?;
         if let Err(error) = self.host_all(tasks) {
-            branch.detach();
-            branch.forget();
+            part.detach();
+            part.forget();
             return Err(error);
         }
-        Ok((built, branch))
+        Ok((built, part))
+    }
+
+    /// What happens from now on. The first call of this or of [`Pipeline::events`] gets everything since the start.
+    pub fn events(&self) -> Events {
+        self.shared.events.subscribe()
+    }
+
+    /// Completes when everything has ended, or when what has not drained in time after a stop was cut off. It works
+    /// with any runtime and blocks no thread of it; await the pipeline itself to learn how it ended.
+    pub fn ended(&self) -> Ended {
+        self.watcher.ended(&self.shared)
+    }
+
+    /// Asks the stage `stage` (`"call.audio"` for one output of several) for `control`, as one more consumer of its
+    /// output would: a key frame at once; of bit rates the lowest holds, of all consumers and the program.
+    ///
+    /// # Errors
+    /// If no stage is called that, or if it has no output.
+    pub fn ask(&self, stage: &str, control: Control) -> Result<()> {
+        self.shared.ask(stage, control)
+    }
+
+    /// The options with which the declared stage `stage` was built, as they were written; `None` for a stage that
+    /// was not declared.
+    pub fn options(&self, stage: &str) -> Option<&Table> {
+        self.outline.options(stage)
+    }
+
+    /// What was declared, to be [compared](Outline::changes) with another plan.
+    pub fn outline(&self) -> &Outline {
+        &self.outline
     }
 
     /// Ends all sources. What is inside drains; [`wait`](Running::wait) sees to it that this ends.
@@ -180,15 +149,10 @@ impl Running {
         &self.clock
     }
 
-    /// Waits until everything has ended, but no longer than `patience`; whether it has.
+    /// Waits until everything has ended or somebody stops the pipeline, but no longer than `patience`; whether
+    /// everything has ended.
     pub fn wait_for(&self, patience: Duration) -> bool {
-        let running = locked(&self.shared.running);
-        let (running, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(running, patience, |running| !running.is_empty() && !self.shared.run.is_stopping())
-            .unwrap_or_else(PoisonError::into_inner);
-        running.is_empty()
+        self.shared.wait_for_end(patience)
     }
 
     /// Waits until everything has ended, and joins all threads.
@@ -204,17 +168,7 @@ impl Running {
     }
 
     fn join(&mut self) -> Result<()> {
-        let mut running = locked(&self.shared.running);
-        while !running.is_empty() && !self.shared.run.is_stopping() {
-            running = self.shared.changed.wait(running).unwrap_or_else(PoisonError::into_inner);
-        }
-        drop(running);
-        let late = self.until_empty(DRAIN);
-        let mut left = Vec::new();
-        if !late.is_empty() {
-            self.shared.abort();
-            left = self.until_empty(GRACE);
-        }
+        let left = self.shared.drain();
         for thread in std::mem::take(&mut *locked(&self.threads)) {
             // A thread that hangs in foreign code is left behind; one that is done is joined.
             if left.is_empty() || thread.is_finished() {
@@ -230,6 +184,7 @@ impl Running {
             let message = format!("still busy {after} s after the stop, and left behind: {}", left.join(", "));
             return Err(Error::fatal(message));
         }
+        let late = self.shared.late();
         if !late.is_empty() {
             let message = format!(
                 "not done {} s after the stop, and cut off with what waited there: {}",
@@ -240,16 +195,20 @@ impl Running {
         }
         Ok(())
     }
+}
 
-    /// Waits until no task runs, but no longer than `patience`; the names of those that still do.
-    fn until_empty(&self, patience: Duration) -> Vec<String> {
-        let running = locked(&self.shared.running);
-        let (running, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(running, patience, |running| !running.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
-        running.iter().map(|name| name.to_string()).collect()
+/// Awaits the end without blocking, and gives what [`wait`](Running::wait) gives. Dropping the future drops the
+/// pipeline, which stops it.
+impl IntoFuture for Running {
+    type Output = Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.ended().await;
+            // Its threads are done by now, or left behind.
+            self.join()
+        })
     }
 }
 
@@ -276,7 +235,7 @@ impl Stopper {
 
 /// Hosts a task on the calling thread until it is done.
 fn host(task: Hosted, shared: &Shared, clock: &Clock) {
-    let (name, part) = (Arc::clone(&task.name), task.part);
+    let (name, part) = (Arc::clone(&task.name), task.part.id());
     // Calls into a stage are guarded where they happen; this is for what a stage does when it is dropped.
     let hosted = catch_unwind(AssertUnwindSafe(|| drop(run(task, shared, clock))));
     if let Err(payload) = hosted {
@@ -292,7 +251,7 @@ fn run(mut task: Hosted, shared: &Shared, clock: &Clock) -> Hosted {
     task.signal.host_here();
     // Takers were announced before there was a thread to ring.
     task.signal.ring();
-    while !shared.aborted.load(Ordering::Acquire) && !task.aborted.load(Ordering::Acquire) {
+    while !shared.is_aborted() && !task.part.is_aborted() {
         task.attend(clock);
         match task.advance(clock) {
             Step::Moved | Step::Asked => {}

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use millstream_core::Upstream;
 use millstream_core::descriptor::Place;
 use serde::Serialize;
 
@@ -41,6 +42,7 @@ pub(crate) struct StageCounts {
     pub(crate) bytes_out: Count,
     pub(crate) bad_items: Count,
     pub(crate) lost: Count,
+    pub(crate) dropped_lost: Count,
     pub(crate) busy_nanos: Count,
     pub(crate) latency: Histogram,
     failure: OnceLock<String>,
@@ -152,8 +154,11 @@ pub struct StageStatistics {
     pub bytes_out: u64,
     /// Items it refused and that were skipped.
     pub bad_items: u64,
-    /// How often a source lost what it stands on and was asked again later.
+    /// How often it lost what it depends on, such as a device, and was called again later.
     pub lost: u64,
+    /// Items that it did not get because it had lost what it depends on, or because they cannot be decoded without
+    /// those.
+    pub dropped_lost: u64,
     /// What it failed with, if it did: it takes and gives nothing any more.
     pub failure: Option<String>,
     /// How long it worked, in microseconds.
@@ -237,6 +242,8 @@ struct StageFigures {
     stands: Place,
     name: Arc<str>,
     counts: Arc<StageCounts>,
+    /// Where the program asks for what the stage gives, where it gives something.
+    requests: Option<Upstream>,
 }
 
 #[derive(Debug)]
@@ -264,8 +271,28 @@ impl Figures {
     pub(crate) fn add_stage(&mut self, part: u64, name: &Arc<str>, stands: Place, counts: &Arc<StageCounts>) -> usize {
         let place = self.places;
         self.places += 1;
-        self.stages.push(StageFigures { part, stands, name: Arc::clone(name), counts: Arc::clone(counts) });
+        let (name, counts) = (Arc::clone(name), Arc::clone(counts));
+        self.stages.push(StageFigures { part, stands, name, counts, requests: None });
         place
+    }
+
+    /// Says where the program asks for what the stage `name` gives.
+    pub(crate) fn set_requests(&mut self, name: &Arc<str>, requests: &Upstream) {
+        let stage = self.stages.iter_mut().rfind(|stage| stage.name == *name);
+        if let Some(stage) = stage {
+            stage.requests = Some(requests.clone());
+        }
+    }
+
+    /// Where the program asks for what the stage `name` gives; nothing inside if it gives nothing.
+    pub(crate) fn requests(&self, name: &str) -> Option<Option<Upstream>> {
+        let stage = self.stages.iter().find(|stage| &*stage.name == name)?;
+        Some(stage.requests.clone())
+    }
+
+    /// The names of all stages.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(|stage| &*stage.name)
     }
 
     /// Adds a link that `part` joins, if only to a stage that was there before.
@@ -295,6 +322,7 @@ impl Figures {
             bytes_out: counts.bytes_out.value(),
             bad_items: counts.bad_items.value(),
             lost: counts.lost.value(),
+            dropped_lost: counts.dropped_lost.value(),
             failure: counts.failure.get().cloned(),
             busy_us: counts.busy_nanos.value() / 1000,
             latency: counts.latency.read(),

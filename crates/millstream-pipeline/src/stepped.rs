@@ -7,13 +7,39 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_core::{Clock, Error, Hand, Result, Timestamp};
+use millstream_core::options::Table;
+use millstream_core::{Clock, Control, Error, Hand, Result, Timestamp};
 
-use crate::branch::Branch;
-use crate::pipeline::Pipeline;
-use crate::running::Shared;
+use crate::declare::Outline;
+use crate::events::{Event, Events};
+use crate::part::Part;
+use crate::pipeline::{Pipeline, Prepared};
+use crate::shared::Shared;
 use crate::stats::Statistics;
 use crate::task::{Hosted, Step, earliest};
+
+impl Pipeline {
+    /// Makes it ready to be stepped in virtual time.
+    ///
+    /// # Errors
+    /// If two stages have one name, if one takes another codec than it is given, if a sink end is not joined, if it
+    /// was made for real time, or if a source blocks in a driver.
+    pub fn step(self) -> Result<Stepped> {
+        let mut prepared = self.into_run()?;
+        if let Some(blocking) = prepared.tasks.iter().find(|task| task.blocking) {
+            return Err(Error::config("it blocks in a driver and cannot run in virtual time").in_stage(&blocking.name));
+        }
+        let hand = prepared.hand.take().ok_or_else(|| {
+            Error::config("this pipeline was made for real time; spawn it, or make it with Pipeline::in_virtual_time")
+        })?;
+        prepared.start();
+        let Prepared { tasks, shared, clock, outline, .. } = prepared;
+        shared.events.publish(Event::Started);
+        let mut stepped = Stepped { tasks: Vec::new(), shared, clock, hand, outline };
+        stepped.host_all(tasks);
+        Ok(stepped)
+    }
+}
 
 /// A pipeline in virtual time: it moves when it is told to.
 pub struct Stepped {
@@ -21,6 +47,7 @@ pub struct Stepped {
     shared: Arc<Shared>,
     clock: Clock,
     hand: Hand,
+    outline: Outline,
 }
 
 struct Place {
@@ -29,12 +56,6 @@ struct Place {
 }
 
 impl Stepped {
-    pub(crate) fn new(tasks: Vec<Hosted>, shared: Arc<Shared>, clock: Clock, hand: Hand) -> Stepped {
-        let mut stepped = Stepped { tasks: Vec::new(), shared, clock, hand };
-        stepped.host_all(tasks);
-        stepped
-    }
-
     fn host_all(&mut self, tasks: Vec<Hosted>) {
         self.tasks.extend(tasks.into_iter().map(|hosted| {
             // Takers were announced without a ring.
@@ -47,36 +68,36 @@ impl Stepped {
     ///
     /// # Errors
     /// If a name is taken, or a source blocks in a driver; then nothing of it stays.
-    pub fn attach<R>(&mut self, build: impl FnOnce(&mut Pipeline) -> R) -> Result<(R, Branch)> {
-        let mut part = Pipeline::part_of(&self.shared, &self.clock);
-        let built = build(&mut part);
-        let (tasks, branch) = part.into_part()?;
+    pub fn attach<R>(&mut self, build: impl FnOnce(&mut Pipeline) -> R) -> Result<(R, Part)> {
+        let mut pipeline = Pipeline::part_of(&self.shared, &self.clock);
+        let built = build(&mut pipeline);
+        let (tasks, part) = pipeline.into_part()?;
         if let Some(blocking) = tasks.iter().find(|task| task.blocking) {
-            branch.detach();
-            branch.forget();
+            part.detach();
+            part.forget();
             return Err(Error::config("it blocks in a driver and cannot run in virtual time").in_stage(&blocking.name));
         }
         self.host_all(tasks);
-        Ok((built, branch))
+        Ok((built, part))
     }
 
-    /// Takes `branch` out and lets it drain until `deadline` on the clock, while everything else runs
+    /// Takes `part` out and lets it drain until `deadline` on the clock, while everything else runs
     /// on; what is still in it then is dropped. Its figures leave the statistics.
     ///
     /// # Errors
     /// What a stage of it failed with, of several the one declared first.
-    pub fn remove(&mut self, branch: &Branch, deadline: Timestamp) -> Result<()> {
-        branch.detach();
+    pub fn remove(&mut self, part: &Part, deadline: Timestamp) -> Result<()> {
+        part.detach();
         loop {
             self.settle();
             match self.next_due() {
-                Some(due) if due <= deadline && !branch.is_gone() => self.hand.set(due),
+                Some(due) if due <= deadline && !part.is_gone() => self.hand.set(due),
                 _ => break,
             }
         }
-        self.tasks.retain(|place| !branch.hosts(&place.hosted));
-        branch.forget();
-        branch.failure().map_or(Ok(()), Err)
+        self.tasks.retain(|place| !part.hosts(&place.hosted));
+        part.forget();
+        part.failure().map_or(Ok(()), Err)
     }
 
     /// The time now.
@@ -106,7 +127,9 @@ impl Stepped {
     }
 
     /// Runs until everything has ended, or until nothing is due any more and only a waker from
-    /// outside could go on. With every link `block` this takes files to files as fast as they go.
+    /// outside could go on: so it may return before [everything has ended](Stepped::is_finished), with a bundle whose
+    /// far side is silent, for one. A loop in which items go round for ever does not end by itself; run it
+    /// [until](Stepped::run_until) a time and [stop](Stepped::stop) it. With every link `block` this takes files to files as fast as they go.
     ///
     /// # Errors
     /// The error of the stage that was declared first among those that failed.
@@ -127,6 +150,29 @@ impl Stepped {
     pub fn stop(&mut self) -> Result<()> {
         self.shared.stop();
         self.run_to_end()
+    }
+
+    /// What happens from now on; see [`Running::events`](crate::Running::events).
+    pub fn events(&self) -> Events {
+        self.shared.events.subscribe()
+    }
+
+    /// Asks the stage `stage` for `control`; see [`Running::ask`](crate::Running::ask). It is answered in the next step.
+    ///
+    /// # Errors
+    /// If no stage is called that, or if it has no output.
+    pub fn ask(&self, stage: &str, control: Control) -> Result<()> {
+        self.shared.ask(stage, control)
+    }
+
+    /// The options of the declared stage `stage`; see [`Running::options`](crate::Running::options).
+    pub fn options(&self, stage: &str) -> Option<&Table> {
+        self.outline.options(stage)
+    }
+
+    /// What was declared; see [`Running::outline`](crate::Running::outline).
+    pub fn outline(&self) -> &Outline {
+        &self.outline
     }
 
     /// Whether everything has ended.
@@ -160,8 +206,11 @@ impl Stepped {
             let clock = &self.clock;
             let rung = self.tasks.iter().any(|place| place.hosted.signal.is_rung() && !place.hosted.is_busy(clock));
             if !moved && !rung {
-                return;
+                break;
             }
+        }
+        if self.tasks.is_empty() {
+            self.shared.events.publish(Event::Ended);
         }
     }
 

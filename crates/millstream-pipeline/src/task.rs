@@ -1,13 +1,13 @@
 //! What a runner hosts: a source, or a link's exit, with everything that runs inline below it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use millstream_core::{Clock, Item, Timestamp};
 
 use crate::link::{Exit, Taken};
 use crate::outputs::Consumer;
+use crate::part_state::{Alive, PartState};
 use crate::signal::Signal;
 
 /// What a runner hosts.
@@ -40,7 +40,9 @@ pub(crate) type Cost = Box<dyn FnMut(u64) -> Duration + Send>;
 pub(crate) struct Hosted {
     pub(crate) name: Arc<str>,
     /// The part of the pipeline that it is of.
-    pub(crate) part: u64,
+    pub(crate) part: Arc<PartState>,
+    /// Keeps that part alive, where it was attached.
+    pub(crate) _part_alive: Option<Arc<Alive>>,
     pub(crate) signal: Arc<Signal>,
     pub(crate) task: Box<dyn Task>,
     /// Whether it blocks in a driver.
@@ -48,8 +50,6 @@ pub(crate) struct Hosted {
     /// What its items cost in virtual time, each with how many it had.
     pub(crate) costs: Vec<(Cost, u64)>,
     pub(crate) busy_until: Option<Timestamp>,
-    /// Whether the part of the pipeline it belongs to was given up.
-    pub(crate) aborted: Arc<AtomicBool>,
     /// Lives as long as the task.
     pub(crate) alive: Arc<()>,
 }

@@ -1,15 +1,11 @@
 //! When a source is asked next: at once, at a time, when it is woken, after a loss, or never again.
 
-use std::time::Duration;
-
 use millstream_core::{Error, Next, Timestamp};
 
 use crate::node::{Called, Seat};
+use crate::retry::Backoff;
 use crate::task::Step;
 
-/// How long a source that lost what it stands on is left alone: twice as long each time, until it
-/// gives an item again.
-const BACK_OFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 /// Bad items in a row after which a source is left alone too: nothing good is coming just now.
 const BAD_IN_A_ROW: u32 = 100;
 /// How often a source may be asked for nothing at one moment before that is a mistake of its own.
@@ -20,7 +16,9 @@ const ASKED_IN_VAIN: u32 = 10_000;
 pub(crate) struct Turn {
     rest: Rest,
     bad: u32,
-    lost: u32,
+    backoff: Backoff,
+    /// Whether it lost what it depends on, and has given nothing since.
+    lost: bool,
     in_vain: u32,
 }
 
@@ -67,6 +65,9 @@ impl Turn {
     pub(crate) fn after<T>(&mut self, called: Called<Next<T>>, seat: &Seat, now: Timestamp) -> Option<T> {
         self.rest = match called {
             Called::Well(Next::Item(item)) => {
+                if self.lost {
+                    seat.recovered();
+                }
                 *self = Turn::default();
                 return Some(item);
             }
@@ -78,7 +79,12 @@ impl Turn {
                 self.bad += 1;
                 if self.bad < BAD_IN_A_ROW { Rest::None } else { self.back_off(seat, now) }
             }
-            Called::Lost => self.back_off(seat, now),
+            Called::Lost(error) => {
+                if !std::mem::replace(&mut self.lost, true) {
+                    seat.lost(&error);
+                }
+                self.back_off(seat, now)
+            }
         };
         if !matches!(self.rest, Rest::None) {
             self.in_vain = 0;
@@ -100,8 +106,7 @@ impl Turn {
     }
 
     fn back_off(&mut self, seat: &Seat, now: Timestamp) -> Rest {
-        let wait = BACK_OFF[0].saturating_mul(1 << self.lost.min(16)).min(BACK_OFF[1]);
-        self.lost += 1;
+        let wait = self.backoff.next();
         self.bad = 0;
         tracing::warn!("{}: trying again in {wait:?}", seat.name);
         Rest::BackOff(now + wait)

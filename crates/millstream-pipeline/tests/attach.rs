@@ -10,7 +10,7 @@ use bytes::Bytes;
 use millstream_core::{
     Clock, Cx, EncodedFrame, Error, FromInput, InputEvent, Next, OPUS, Out, Result, Sink, Source, Stage, Timestamp, Utc,
 };
-use millstream_pipeline::{Branch, Inputs, Link, Output, Pipeline, Running, Stepped};
+use millstream_pipeline::{Inputs, Link, Output, Part, Pipeline, Running, Stepped};
 
 const FOUR: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 /// Longer than anything here takes; whoever waits that long stalls.
@@ -220,7 +220,7 @@ fn resident() -> Option<u64> {
 /// Attaches and removes branches until there were `until` on all threads together; some are alive at any time.
 fn come_and_go(running: &Running, load: &Load, next: &AtomicU64, until: u64) {
     let clock = running.clock();
-    let mut alive: VecDeque<(usize, Branch, Counter, u64)> = VecDeque::new();
+    let mut alive: VecDeque<(usize, Part, Counter, u64)> = VecDeque::new();
     loop {
         let number = next.fetch_add(1, Ordering::SeqCst);
         if number >= until && alive.is_empty() {

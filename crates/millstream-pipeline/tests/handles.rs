@@ -49,7 +49,7 @@ fn wishes(wishes: Option<Requests>) -> Vec<Control> {
 
 /// Push, one stage, pull, inline on one thread.
 fn stepped<T: Item>(push: usize, (sink, pull): (impl millstream_core::Sink<T> + 'static, Pull<T>)) -> Bench<T> {
-    let (push, source) = handles::push::<T>(items(push));
+    let (source, push) = handles::push::<T>(items(push));
     let mut pipeline = Pipeline::in_virtual_time("handles", Utc::default());
     let given = pipeline.source("given", source);
     let passed = pipeline.inline("passed", &given, |item: T, out: &mut Out<T>| {
@@ -160,7 +160,7 @@ fn a_pipeline_that_goes_releases_its_producers_and_counts_what_it_left() {
 
 #[test]
 fn a_pipeline_on_threads_stops_though_nobody_takes_and_everything_is_accounted_for() {
-    let (push, source) = handles::push::<AudioFrame>(items(2));
+    let (source, push) = handles::push::<AudioFrame>(items(2));
     let (sink, pull) = handles::pull::<AudioFrame>(items(3));
     let mut pipeline = Pipeline::new("full");
     let given = pipeline.source("given", source);
@@ -191,7 +191,7 @@ fn a_pipeline_on_threads_stops_though_nobody_takes_and_everything_is_accounted_f
 #[test]
 fn ten_thousand_items_pass_on_threads() {
     const COUNT: u64 = 10_000;
-    let (push, source) = handles::push::<AudioFrame>(items(8));
+    let (source, push) = handles::push::<AudioFrame>(items(8));
     let (sink, pull) = handles::pull::<AudioFrame>(items(8));
     let mut pipeline = Pipeline::new("many");
     let given = pipeline.source("given", source);
@@ -218,7 +218,7 @@ fn ten_thousand_items_pass_on_threads() {
 #[test]
 fn tasks_push_as_a_sink_and_pull_as_a_stream() {
     const COUNT: u64 = 1000;
-    let (mut push, source) = handles::push::<AudioFrame>(items(4));
+    let (source, mut push) = handles::push::<AudioFrame>(items(4));
     let (sink, pull) = handles::pull::<AudioFrame>(items(4));
     let mut pipeline = Pipeline::new("tasks");
     let given = pipeline.source("given", source);
@@ -239,7 +239,7 @@ fn tasks_push_as_a_sink_and_pull_as_a_stream() {
 
 #[test]
 fn a_sink_that_is_ready_keeps_its_place() {
-    let (mut ready, source) = handles::push::<AudioFrame>(items(1));
+    let (source, mut ready) = handles::push::<AudioFrame>(items(1));
     let mut late = ready.clone();
     let woken = Arc::new(Mutex::new(0));
     struct Count(Arc<Mutex<u32>>);
@@ -350,7 +350,7 @@ fn a_program_that_stops_listening_does_not_stop_the_pipeline() {
 
 #[test]
 fn dropping_a_full_pull_releases_the_pipeline() {
-    let (push, source) = handles::push::<AudioFrame>(items(1));
+    let (source, push) = handles::push::<AudioFrame>(items(1));
     let (sink, pull) = handles::pull::<AudioFrame>(items(1));
     let mut pipeline = Pipeline::new("released");
     let given = pipeline.source("given", source);

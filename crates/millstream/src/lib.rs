@@ -20,11 +20,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 mod registry;
 
 pub use millstream_core as core;
 pub use millstream_pipeline as pipeline;
-pub use millstream_pipeline::{Link, OnFailure, Output, Pipeline, Policy, Running, Stopper};
+pub use millstream_pipeline::{Event, Events, Link, OnFailure, Output, Pipeline, Policy, Running, Stopper};
 pub use millstream_rtp as rtp;
 pub use millstream_stages as stages;
 pub use millstream_webrtc as webrtc;
@@ -32,7 +33,7 @@ pub use millstream_webrtc as webrtc;
 pub use registry::codecs::*;
 #[allow(unused_imports, unreachable_pub, reason = "there may be no device built in")]
 pub use registry::devices::*;
-pub use registry::{LoadError, build, load, registry};
+pub use registry::{LoadError, build, load, load_with, registry};
 
 #[cfg(feature = "webrtc-rs")]
 pub use millstream_signaling as signaling;

@@ -1,13 +1,9 @@
-//! The `millstream` command: runs, checks and explains declared pipelines.
+//! The `millstream` command, with every stage type that was built in.
 
 #![forbid(unsafe_code)]
 
-mod command;
-
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    command::Command::parse().execute()
+    millstream::cli::main(millstream::registry())
 }

@@ -81,7 +81,15 @@ impl std::error::Error for LoadError {}
 /// # Errors
 /// Everything that is wrong with the text, or the stage that could not be built.
 pub fn load(text: &str, file: &str, overrides: &[Override]) -> Result<Pipeline, LoadError> {
-    let plan = declare::read(text, file, overrides, &registry()).map_err(LoadError::Declared)?;
+    load_with(text, file, overrides, &registry())
+}
+
+/// The same from the stage types of `registry`, such as [`registry()`] with those of a program added.
+///
+/// # Errors
+/// Everything that is wrong with the text, or the stage that could not be built.
+pub fn load_with(text: &str, file: &str, overrides: &[Override], registry: &Registry) -> Result<Pipeline, LoadError> {
+    let plan = declare::read(text, file, overrides, registry).map_err(LoadError::Declared)?;
     build(plan, file).map_err(LoadError::Built)
 }
 

@@ -99,7 +99,7 @@ fn helper(from: Sound, to: Sound, registry: &Registry) -> Option<(&Descriptor, T
 fn stage<'r>(name: String, descriptor: &'r Descriptor, table: Table, place: Place) -> Checked<'r> {
     let known = descriptor.known(table.clone());
     let (sound, outputs) = (known.sound, known.outputs);
-    let factory = descriptor.read(table).ok();
+    let factory = descriptor.read(table.clone()).ok();
     let (files, inputs, strays) = (Vec::new(), Vec::new(), Vec::new());
     let on_failure = OnFailure::default();
     Checked {
@@ -107,6 +107,7 @@ fn stage<'r>(name: String, descriptor: &'r Descriptor, table: Table, place: Plac
         header: place,
         descriptor: Some(descriptor),
         factory,
+        options: table,
         files,
         outputs,
         sound,

@@ -19,6 +19,8 @@ pub(super) struct Checked<'r> {
     pub(super) descriptor: Option<&'r Descriptor>,
     /// What builds it, if its options are right.
     pub(super) factory: Option<Factory>,
+    /// Its options, as they were written.
+    pub(super) options: Table,
     /// The files that it uses, and where each is named.
     pub(super) files: Vec<(FileUse, Place)>,
     /// What its outputs give, by name, where that follows from its options.
@@ -48,6 +50,7 @@ pub(super) fn check<'r>(stage: Stage, registry: &'r Registry, report: &mut Repor
         header,
         descriptor: None,
         factory: None,
+        options: Table::new(),
         files: Vec::new(),
         outputs: Vec::new(),
         sound: SoundGiven::default(),
@@ -161,12 +164,13 @@ fn read_options(
     let table: Table = options.iter().filter_map(|entry| Some((entry.key.clone(), entry.node.value()?))).collect();
     let mut problems = match descriptor.read(table.clone()) {
         Ok(factory) => {
-            let known = descriptor.known(table);
+            let known = descriptor.known(table.clone());
             let place = |key| entry_of(&options, key).map_or(checked.header, |entry| entry.node.place);
             checked.files = known.files.into_iter().map(|file| (file.clone(), place(file.key))).collect();
             checked.outputs = known.outputs;
             checked.sound = known.sound;
             checked.factory = Some(factory);
+            checked.options = table;
             Vec::new()
         }
         Err(problems) => problems,

@@ -22,8 +22,8 @@
 //! input = "vp8"
 //! path = "webcam.ivf"
 //! ```
-//! A stage's keys are its `type`, its inputs, its options, and `on-failure` (`"end-branch"` unless it says
-//! `"stop"`): what ends when it fails. An input is the name of a stage,
+//! A stage's keys are its `type`, its inputs, its options, and `on-failure`: what happens when it fails, `"part"`
+//! (the default), `"stop"` or `"retry"` ([`OnFailure`](crate::OnFailure)). An input is the name of a stage,
 //! `"name.output"` where that stage has several outputs, or a table `{ from, policy, items, max-age }`
 //! that also says how the link is bounded. An output taken twice is a fan-out.
 //!
@@ -42,6 +42,7 @@ mod joins;
 mod link;
 mod names;
 mod order;
+mod outline;
 mod overrides;
 mod plan;
 mod report;
@@ -51,8 +52,10 @@ mod unjoined;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use link::LinkChoice;
+pub use outline::{Changes, InputOutline, Outline, StageChange, StageOutline};
 pub use overrides::{Override, value};
-pub use plan::{Note, Plan, PlannedInput, PlannedOutput, PlannedStage};
+pub use plan::{Plan, PlannedInput, PlannedOutput, PlannedStage};
+pub use report::Note;
 
 use joins::Joins;
 use report::Report;

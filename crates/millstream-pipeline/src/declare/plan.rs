@@ -5,11 +5,12 @@ use std::fmt;
 use millstream_core::Format;
 use millstream_core::descriptor::{Factory, Place, Weight};
 use millstream_core::known::{Access, FileUse, is_standard_output};
+use millstream_core::options::Table;
 
 use super::check::Checked;
-use super::diagnostic::Diagnostic;
 use super::joins::{Flows, Join, Joins};
 use super::link::LinkChoice;
+use super::report::Note;
 use crate::faults::OnFailure;
 
 /// A checked pipeline, ready to be built.
@@ -24,15 +25,6 @@ pub struct Plan {
     pub notes: Vec<Note>,
 }
 
-/// What a person wants to know of a declared stage.
-#[derive(Clone, Debug)]
-pub struct Note {
-    /// The stage.
-    pub stage: String,
-    /// What it is, at its place.
-    pub told: Diagnostic,
-}
-
 /// One stage of a [`Plan`].
 pub struct PlannedStage {
     /// What the file calls it.
@@ -45,11 +37,13 @@ pub struct PlannedStage {
     pub weight: Weight,
     /// Whether it blocks in a driver.
     pub blocking: bool,
+    /// Its options, as they were written.
+    pub options: Table,
     /// The files that it uses.
     pub files: Vec<FileUse>,
     /// What builds it, with its options inside.
     pub factory: Factory,
-    /// What ends when it fails.
+    /// What happens when it fails.
     pub on_failure: OnFailure,
     /// Its joined inputs, in the order of its descriptor.
     pub inputs: Vec<PlannedInput>,
@@ -147,6 +141,7 @@ pub(super) fn assemble(
                 })
                 .collect(),
             files: stage.files.into_iter().map(|(file, _)| file).collect(),
+            options: stage.options,
             name: stage.name,
             factory: stage.factory?,
             on_failure: stage.on_failure,

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::plan::Note;
 
 /// Where something stands: bytes of the file (source 0) or of an override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +75,15 @@ impl Fault {
         self.absence = true;
         self
     }
+}
+
+/// What a person wants to know of a declared stage, though it is no mistake.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// The stage.
+    pub stage: String,
+    /// What it is, at its place.
+    pub told: Diagnostic,
 }
 
 /// How many mistakes are shown. Whoever makes more made one many times, or gave the wrong file.

@@ -9,7 +9,7 @@
 //! | [`Push`] | [`send`](Push::send), [`try_send`](Push::try_send) | [`send_async`](Push::send_async), `futures_sink::Sink` |
 //! | [`Pull`] | [`recv`](Pull::recv), [`recv_timeout`](Pull::recv_timeout), [`try_recv`](Pull::try_recv) | [`recv_async`](Pull::recv_async), `futures_core::Stream` |
 //!
-//! Neither needs a runtime. Capture times are on the pipeline's clock: clone
+//! Both [`push`] and [`pull`] return what stands in the pipeline first, and the handle second. Neither needs a runtime. Capture times are on the pipeline's clock: clone
 //! [`Pipeline::clock`](crate::Pipeline::clock) before the pipeline starts, and ask it for the time.
 //!
 //! ```
@@ -18,7 +18,7 @@
 //! use millstream_pipeline::{Pipeline, handles};
 //!
 //! let four = NonZeroUsize::new(4).expect("four is not zero");
-//! let (push, source) = handles::push::<AudioFrame>(four);
+//! let (source, push) = handles::push::<AudioFrame>(four);
 //! let (sink, pull) = handles::pull::<AudioFrame>(four);
 //!
 //! let mut pipeline = Pipeline::new("louder");

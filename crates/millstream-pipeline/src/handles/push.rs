@@ -19,7 +19,7 @@ use super::wakers::Wakers;
 /// The source sleeps while nothing waits and ends once the last handle is dropped and everything is
 /// given. A pipeline that is stopped takes no more: what still waits is discarded and
 /// [counted](Push::discarded).
-pub fn push<T: Item>(capacity: NonZeroUsize) -> (Push<T>, impl Source<T> + 'static) {
+pub fn push<T: Item>(capacity: NonZeroUsize) -> (impl Source<T> + 'static, Push<T>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
             waiting: VecDeque::with_capacity(capacity.get()),
@@ -36,7 +36,7 @@ pub fn push<T: Item>(capacity: NonZeroUsize) -> (Push<T>, impl Source<T> + 'stat
         listeners: Wakers::default(),
     });
     let push = Push { shared: Arc::clone(&shared), reserved: AtomicBool::new(false), left: false };
-    (push, PushSource(shared))
+    (PushSource(shared), push)
 }
 
 /// Pushes items into a pipeline, from any thread or task. Cloning makes another producer; the source

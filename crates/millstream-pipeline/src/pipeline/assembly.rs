@@ -3,17 +3,18 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
 use millstream_core::descriptor::Place;
 use millstream_core::{Codec, Cx, Error, FromInput, Incoming, Item, Sink, Source, Stage, Upstream};
 
 use super::{Join, Output, Pipeline, SinkEnd, default_link};
+use crate::faults::FailurePolicy;
 use crate::link::{Exit, link};
 use crate::many::{Announced, Inputs, ManyTask};
 use crate::node::{Seat, SinkNode, StageNode};
-use crate::outputs::{Consumer, Edge, Leave, Mailbox, Outputs};
+use crate::outputs::{Consumer, Edge, Mailbox, Outputs};
+use crate::part_state::Leave;
 use crate::signal::{Signal, Woken};
 use crate::source::{DriverTask, SourceTask};
 use crate::stats::StageCounts;
@@ -24,7 +25,7 @@ pub(super) struct Reserved {
     name: Arc<str>,
     index: usize,
     counts: Arc<StageCounts>,
-    stops: Arc<AtomicBool>,
+    on_failure: Arc<FailurePolicy>,
 }
 
 impl Pipeline {
@@ -33,7 +34,8 @@ impl Pipeline {
         let output = self.new_output(name, &signal, source.gives());
         let seat = Seat { reopens: true, ..self.seat(&output.stage, Place::Source, &signal) };
         let cx = self.cx(&seat, Upstream::default());
-        let task = SourceTask::new(source, cx, Outputs::new(&output.mailbox), seat);
+        let outputs = self.outputs(&output);
+        let task = SourceTask::new(source, cx, outputs, seat);
         self.host(&output.stage, &signal, Box::new(task), blocking);
         output
     }
@@ -56,7 +58,7 @@ impl Pipeline {
         let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
         let upstream = Upstream::new(join.output.signal.waker());
         let takes = stage.takes();
-        let (node, output) = self.node(name, stage, &signal, upstream.clone());
+        let (node, output) = self.node(name, stage, &signal, upstream.clone(), own_thread);
         self.agree(&output.stage, takes, &join.output);
         self.join_one(&output.stage, join, &signal, upstream, Box::new(node), own_thread);
         output
@@ -83,7 +85,7 @@ impl Pipeline {
         let seat = self.seat_at(place, &signal);
         let upstream = Upstream::new(join.output.signal.waker());
         self.agree(&name, sink.takes(), &join.output);
-        let node = SinkNode::new(sink, self.cx(&seat, upstream.clone()), seat);
+        let node = SinkNode::new(sink, self.cx(&seat, upstream.clone()), seat, own_thread);
         self.join_one(&name, join, &signal, upstream, Box::new(node), own_thread);
     }
 
@@ -93,7 +95,7 @@ impl Pipeline {
         stage: Box<dyn Stage<FromInput<I>, O>>,
     ) -> (Inputs<I>, Output<O>) {
         let (signal, takes) = (self.new_signal(), stage.takes());
-        let (node, output) = self.node(name, stage, &signal, Upstream::new(signal.waker()));
+        let (node, output) = self.node(name, stage, &signal, Upstream::new(signal.waker()), true);
         (self.gather(&output.stage, &signal, takes, Box::new(node)), output)
     }
 
@@ -101,7 +103,7 @@ impl Pipeline {
         let (signal, takes) = (self.new_signal(), sink.takes());
         let name = self.named(name, &signal);
         let seat = self.seat(&name, Place::Sink, &signal);
-        let node = SinkNode::new(sink, self.cx(&seat, Upstream::new(signal.waker())), seat);
+        let node = SinkNode::new(sink, self.cx(&seat, Upstream::new(signal.waker())), seat, true);
         self.gather(&name, &signal, takes, Box::new(node))
     }
 
@@ -111,11 +113,20 @@ impl Pipeline {
         stage: Box<dyn Stage<I, O>>,
         signal: &Arc<Signal>,
         upstream: Upstream,
+        has_link: bool,
     ) -> (StageNode<I, O>, Output<O>) {
         let output = self.new_output(name, signal, stage.gives());
         let seat = self.seat(&output.stage, Place::Stage, signal);
         let cx = self.cx(&seat, upstream);
-        (StageNode::new(stage, cx, Outputs::new(&output.mailbox), seat), output)
+        let outputs = self.outputs(&output);
+        (StageNode::new(stage, cx, outputs, seat, has_link), output)
+    }
+
+    /// The takers of `output`, and the way on which the program asks for what it gives.
+    fn outputs<T: Item>(&self, output: &Output<T>) -> Outputs<T> {
+        let requests = Upstream::new(output.signal.waker());
+        self.shared.figures().set_requests(&output.stage, &requests);
+        Outputs::new(&output.mailbox, requests)
     }
 
     fn gather<T: Item>(
@@ -160,18 +171,18 @@ impl Pipeline {
         let chosen = chosen.unwrap_or_else(default_link::<T>);
         let counts = Arc::default();
         let (entry, exit) = link(chosen, &output.signal, signal, &self.clock, &upstream, &counts);
-        self.shared.figures().add_link(self.part, &output.stage, to, chosen, &counts);
+        self.shared.figures().add_link(self.part.id(), &output.stage, to, chosen, &counts);
         self.edge(&output, Box::new(entry), upstream);
         exit
     }
 
     fn edge<T: Item>(&mut self, output: &Output<T>, consumer: Box<dyn Consumer<T>>, upstream: Upstream) {
-        let leave = Leave::new(Waker::from(Arc::clone(&self.shared)));
-        output.mailbox.post(Edge::new(consumer, upstream, &leave));
+        let leave = Arc::<Leave>::default();
+        output.mailbox.post(Edge::new(consumer, upstream, &leave, self.part_alive.clone()));
         output.signal.ring();
         // What is joined within a part stays so when it is detached, and drains.
-        if output.part != self.part {
-            self.joins.push((leave, Arc::clone(&output.signal)));
+        if output.part != self.part.id() {
+            self.part.add_join(leave, Arc::clone(&output.signal));
         }
     }
 
@@ -187,7 +198,7 @@ impl Pipeline {
 
     fn new_output<T>(&mut self, name: &str, signal: &Arc<Signal>, codec: Option<Codec>) -> Output<T> {
         let (stage, signal) = (self.named(name, signal), Arc::clone(signal));
-        Output { stage, mailbox: Mailbox::new(), signal, part: self.part, codec }
+        Output { stage, mailbox: Mailbox::new(), signal, part: self.part.id(), codec }
     }
 
     /// The name of a stage that is hosted by the task of `signal`.
@@ -200,6 +211,7 @@ impl Pipeline {
     fn new_signal(&mut self) -> Arc<Signal> {
         let signal = Arc::default();
         self.shared.add(&signal);
+        self.part.add_signal(&signal);
         signal
     }
 
@@ -210,22 +222,22 @@ impl Pipeline {
 
     /// Gives a stage its place in the order of declaration and in the statistics.
     fn reserve(&mut self, name: &Arc<str>, stands: Place) -> Reserved {
-        let stops = Arc::<AtomicBool>::default();
-        self.stops.push((Arc::clone(name), Arc::clone(&stops)));
+        let on_failure = Arc::<FailurePolicy>::default();
+        self.on_failure.push((Arc::clone(name), Arc::clone(&on_failure)));
         let mut figures = self.shared.figures();
         if figures.has(name) && self.wrong.is_none() {
             self.wrong = Some(Error::config(format!("two stages are called `{name}`; give each a name of its own")));
         }
         let counts = Arc::default();
-        let index = figures.add_stage(self.part, name, stands, &counts);
-        Reserved { name: Arc::clone(name), index, counts, stops }
+        let index = figures.add_stage(self.part.id(), name, stands, &counts);
+        Reserved { name: Arc::clone(name), index, counts, on_failure }
     }
 
     fn seat_at(&self, place: Reserved, signal: &Arc<Signal>) -> Seat {
-        let Reserved { name, index, counts, stops } = place;
+        let Reserved { name, index, counts, on_failure } = place;
         Seat {
             name,
-            part: self.part,
+            part: Arc::clone(&self.part),
             place: index,
             counts,
             woken: Woken::new(signal),
@@ -233,24 +245,24 @@ impl Pipeline {
             clock: self.clock.clone(),
             timed: self.timed,
             reopens: false,
-            stops,
+            on_failure,
         }
     }
 
     fn cx(&self, seat: &Seat, upstream: Upstream) -> Cx {
-        Cx::new(self.clock.clone(), Waker::from(Arc::clone(&seat.woken)), upstream, self.run.clone())
+        Cx::new(self.clock.clone(), Waker::from(Arc::clone(&seat.woken)), upstream, self.part.run.clone())
     }
 
     fn host(&mut self, name: &Arc<str>, signal: &Arc<Signal>, task: Box<dyn Task>, blocking: bool) {
         self.tasks.push(Hosted {
             name: Arc::clone(name),
-            part: self.part,
+            part: Arc::clone(&self.part),
+            _part_alive: self.part_alive.clone(),
             signal: Arc::clone(signal),
             task,
             blocking,
             costs: Vec::new(),
             busy_until: None,
-            aborted: Arc::clone(&self.aborted),
             alive: Arc::default(),
         });
     }

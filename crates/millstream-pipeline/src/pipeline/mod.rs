@@ -6,22 +6,23 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use millstream_core::options::Table;
 use millstream_core::{
-    Clock, Codec, Error, FromInput, Hand, InputId, Item, Media, Result, Run, Sink, Source, Stage, Timestamp, Upstream,
-    Utc,
+    Clock, Codec, Error, FromInput, Hand, InputId, Item, Media, Result, Sink, Source, Stage, Timestamp, Upstream, Utc,
 };
 
-use crate::branch::Branch;
-use crate::faults::OnFailure;
+use crate::declare::Outline;
+use crate::events::Events;
+use crate::faults::{FailurePolicy, OnFailure};
 use crate::many::Inputs;
-use crate::outputs::{Leave, Mailbox};
+use crate::outputs::Mailbox;
+use crate::part::Part;
+use crate::part_state::{Alive, PartState};
 use crate::policy::{Link, Policy};
-use crate::running::{Running, Shared};
+use crate::shared::Shared;
 use crate::signal::Signal;
-use crate::stepped::Stepped;
 use crate::task::Hosted;
 
 mod assembly;
@@ -33,17 +34,16 @@ pub struct Pipeline {
     hand: Option<Hand>,
     start: Option<Timestamp>,
     shared: Arc<Shared>,
-    /// That of the whole, or of the part that is being attached.
-    run: Run,
-    aborted: Arc<AtomicBool>,
+    /// The whole, or the part that is being attached.
+    part: Arc<PartState>,
+    part_alive: Option<Arc<Alive>>,
     tasks: Vec<Hosted>,
-    joins: Vec<(Arc<Leave>, Arc<Signal>)>,
     /// The task that hosts each stage, by its bell.
     homes: Vec<(Arc<str>, Arc<Signal>)>,
-    /// Whether the whole stops when a stage fails, by its name.
-    stops: Vec<(Arc<str>, Arc<AtomicBool>)>,
-    /// Whose figures those of its stages and links are.
-    part: u64,
+    /// What happens when a stage fails, by its name.
+    on_failure: Vec<(Arc<str>, Arc<FailurePolicy>)>,
+    /// What was declared.
+    outline: Outline,
     /// The outputs of declared stages, by the names that inputs use in TOML.
     declared: Vec<(String, Box<dyn Any + Send>)>,
     timed: bool,
@@ -51,6 +51,23 @@ pub struct Pipeline {
     /// The names of sink ends that nothing is joined to yet.
     unjoined: Vec<Arc<str>>,
     wrong: Option<Error>,
+}
+
+/// A pipeline that nothing is wrong with, for a runner.
+pub(crate) struct Prepared {
+    pub(crate) tasks: Vec<Hosted>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    pub(crate) hand: Option<Hand>,
+    pub(crate) outline: Outline,
+    start: Option<Timestamp>,
+}
+
+impl Prepared {
+    /// Begins the run: from now on sources count.
+    pub(crate) fn start(&self) {
+        self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
+    }
 }
 
 /// What a stage gives, to be joined any number of times.
@@ -137,25 +154,30 @@ impl Pipeline {
 
     fn on(name: String, clock: Clock, hand: Option<Hand>) -> Pipeline {
         let shared = Arc::<Shared>::default();
-        Pipeline { name, hand, run: shared.run.clone(), ..Pipeline::part_of(&shared, &clock) }
+        let part = PartState::new(0, shared.run.clone(), false);
+        Pipeline { name, hand, ..Pipeline::with_part(part, &shared, &clock) }
     }
 
     /// An empty part of the pipeline that shares `shared`.
     pub(crate) fn part_of(shared: &Arc<Shared>, clock: &Clock) -> Pipeline {
+        let id = shared.figures().add_part();
+        Pipeline::with_part(PartState::new(id, shared.run.part(), true), shared, clock)
+    }
+
+    fn with_part(part: Arc<PartState>, shared: &Arc<Shared>, clock: &Clock) -> Pipeline {
         Pipeline {
             name: String::new(),
             clock: clock.clone(),
             hand: None,
             start: None,
             shared: Arc::clone(shared),
-            run: shared.run.part(),
-            aborted: Arc::default(),
+            part_alive: Alive::new(&part, shared),
+            part,
             tasks: Vec::new(),
-            joins: Vec::new(),
             homes: Vec::new(),
-            stops: Vec::new(),
+            on_failure: Vec::new(),
+            outline: Outline::default(),
             declared: Vec::new(),
-            part: shared.figures().add_part(),
             timed: true,
             notices: Vec::new(),
             unjoined: Vec::new(),
@@ -164,16 +186,17 @@ impl Pipeline {
     }
 
     /// The tasks of a part, and how it is detached. Nothing of it stays if it is wrong.
-    pub(crate) fn into_part(mut self) -> Result<(Vec<Hosted>, Branch)> {
-        let (run, aborted) = (self.run.clone(), Arc::clone(&self.aborted));
+    pub(crate) fn into_part(mut self) -> Result<(Vec<Hosted>, Part)> {
         let wrong = self.check();
-        let branch = Branch::new(&self.shared, run, self.joins, &self.tasks, aborted, self.part);
+        let alive = self.part_alive.take().expect("an attached part is told of when it ends");
+        let part = Part::new(&self.shared, &self.part, &alive, &self.tasks);
         if let Err(error) = wrong {
-            branch.detach();
-            branch.forget();
+            part.detach();
+            part.forget();
             return Err(error);
         }
-        Ok((self.tasks, branch))
+        part.start(&alive);
+        Ok((self.tasks, part))
     }
 
     /// The same pipeline without timing each call: no busy time and no latency in its statistics,
@@ -197,6 +220,12 @@ impl Pipeline {
         &self.name
     }
 
+    /// What happens while it runs, from its start on. The first call of this or of
+    /// [`Running::events`](crate::Running::events) gets everything, a later one what happens from then on.
+    pub fn events(&self) -> Events {
+        self.shared.events.subscribe()
+    }
+
     /// Its clock.
     pub fn clock(&self) -> &Clock {
         &self.clock
@@ -213,6 +242,21 @@ impl Pipeline {
     pub fn output<T: Item>(&self, name: &str) -> Option<Output<T>> {
         let (_, output) = self.declared.iter().find(|(declared, _)| declared == name)?;
         output.downcast_ref::<Output<T>>().cloned()
+    }
+
+    /// The options with which the declared stage `stage` was built, as they were written; `None` for a stage that
+    /// was not declared.
+    pub fn options(&self, stage: &str) -> Option<&Table> {
+        self.outline.options(stage)
+    }
+
+    /// What was declared, to be [compared](Outline::changes) with another plan.
+    pub fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    pub(crate) fn declare(&mut self, outline: Outline) {
+        self.outline.extend(outline);
     }
 
     pub(crate) fn keep<T: Item>(&mut self, name: String, output: &Output<T>) {
@@ -311,37 +355,11 @@ impl Pipeline {
         announced.post(exit, upstream)
     }
 
-    /// Starts it on threads.
-    ///
-    /// # Errors
-    /// If two stages have one name, if one takes another codec than it is given, if a sink end is not joined, if it
-    /// was made for virtual time, or if no thread can be had.
-    pub fn spawn(mut self) -> Result<Running> {
+    /// What its runner gets: its tasks, what they share, its clock, and the hand that moves that in virtual time.
+    pub(crate) fn into_run(mut self) -> Result<Prepared> {
         self.check()?;
-        if self.hand.is_some() {
-            return Err(Error::config(
-                "this pipeline was made for virtual time; step it, or make it with Pipeline::new",
-            ));
-        }
-        self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
-        Running::spawn(self.tasks, self.shared, self.clock)
-    }
-
-    /// Makes it ready to be stepped in virtual time.
-    ///
-    /// # Errors
-    /// If two stages have one name, if one takes another codec than it is given, if a sink end is not joined, if it
-    /// was made for real time, or if a source blocks in a driver.
-    pub fn step(mut self) -> Result<Stepped> {
-        self.check()?;
-        if let Some(blocking) = self.tasks.iter().find(|task| task.blocking) {
-            return Err(Error::config("it blocks in a driver and cannot run in virtual time").in_stage(&blocking.name));
-        }
-        let hand = self.hand.ok_or_else(|| {
-            Error::config("this pipeline was made for real time; spawn it, or make it with Pipeline::in_virtual_time")
-        })?;
-        self.shared.run.start(self.start.unwrap_or_else(|| self.clock.now()));
-        Ok(Stepped::new(self.tasks, self.shared, self.clock, hand))
+        let Pipeline { tasks, shared, clock, hand, start, outline, .. } = self;
+        Ok(Prepared { tasks, shared, clock, hand, start, outline })
     }
 
     /// What was built wrongly, if anything.
@@ -357,21 +375,21 @@ impl Pipeline {
         }
     }
 
-    /// Says what ends when the stage `name` fails; of a bundle, all its ends. Its own branch does where
-    /// nothing is said.
+    /// Says what happens when the stage `name` fails; of a bundle, when any of its ends does. The default ends its
+    /// part.
     ///
     /// # Panics
     /// If no stage is called that.
-    pub fn on_failure(&mut self, name: &str, ends: OnFailure) {
-        assert!(self.set_on_failure(name, ends), "no stage is called `{name}`");
+    pub fn on_failure(&mut self, name: &str, on_failure: OnFailure) {
+        assert!(self.set_on_failure(name, on_failure), "no stage is called `{name}`");
     }
 
     /// The same; whether there is such a stage.
-    pub(crate) fn set_on_failure(&mut self, name: &str, ends: OnFailure) -> bool {
+    pub(crate) fn set_on_failure(&mut self, name: &str, on_failure: OnFailure) -> bool {
         let is_end = |stage: &str| stage.strip_prefix(name).is_some_and(|end| end.is_empty() || end.starts_with('.'));
         let mut found = false;
-        for (_, stops) in self.stops.iter().filter(|(stage, _)| is_end(stage)) {
-            stops.store(ends == OnFailure::Stop, Ordering::Relaxed);
+        for (_, policy) in self.on_failure.iter().filter(|(stage, _)| is_end(stage)) {
+            policy.set(on_failure);
             found = true;
         }
         found

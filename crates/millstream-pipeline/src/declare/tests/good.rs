@@ -134,4 +134,9 @@ fn every_stage_says_what_ends_when_it_fails() {
     let plan = read_with(&text, &[]).unwrap_or_else(|refused| panic!("{refused}"));
     let stops = plan.stages.iter().filter(|stage| stage.on_failure == OnFailure::Stop);
     assert_eq!(stops.map(|stage| stage.name.as_str()).collect::<Vec<_>>(), ["opus"]);
+    for name in OnFailure::NAMES {
+        let plan = read_with(&text.replace("\"stop\"", &format!("\"{name}\"")), &[]).unwrap();
+        let opus = plan.stages.iter().find(|stage| stage.name == "opus").unwrap();
+        assert_eq!(Some(opus.on_failure), OnFailure::from_name(name));
+    }
 }

@@ -16,6 +16,7 @@ mod files;
 mod from_options;
 mod good;
 mod mutations;
+mod outline;
 mod set;
 
 macro_rules! options {

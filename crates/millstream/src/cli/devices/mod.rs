@@ -6,11 +6,11 @@ mod watch;
 
 use std::sync::Arc;
 
+use crate::core::device::Kind;
+use crate::core::options::{Table, Value};
+use crate::core::{Error, Registry};
+use crate::pipeline::declare;
 use clap::{Args, ValueEnum};
-use millstream::core::device::Kind;
-use millstream::core::options::{Table, Value};
-use millstream::core::{Error, Registry};
-use millstream::pipeline::declare;
 
 use super::{Failure, terminal};
 

@@ -1,4 +1,13 @@
-//! What people type, and the exit codes that scripts read.
+//! The command: what people type, and the exit codes that scripts read.
+//!
+//! A program with stage types of its own has the whole command with them:
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     let mut registry = millstream::registry();
+//!     // registry.add(…) for each stage type; see examples/own_stage.rs.
+//!     millstream::cli::main(registry)
+//! }
+//! ```
 
 use std::fs::File;
 use std::io::Read;
@@ -6,8 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use millstream::pipeline::declare::{Diagnostics, Override};
 use tracing_subscriber::EnvFilter;
+
+use crate::core::Registry;
+use crate::pipeline::declare::{Diagnostics, Override};
 
 mod check;
 mod devices;
@@ -36,10 +47,19 @@ Exit codes:
 
 The log goes to standard error; RUST_LOG chooses what it says (default: warn).";
 
+/// Runs the command that the program's arguments name, with the stage types of `registry`. It sets up the log and
+/// handles Ctrl-C, so it is all that a `main` does.
+///
+/// Returns the exit code for scripts: 0 when all went well, 1 when a stage failed, 2 for a wrong command line, 66 for a
+/// file that cannot be read, 78 for one that is no good pipeline.
+pub fn main(registry: Registry) -> ExitCode {
+    Command::parse().execute(registry)
+}
+
 /// Runs media pipelines that are declared in TOML.
 #[derive(Parser)]
 #[command(name = "millstream", version, after_help = EXAMPLES, max_term_width = 100)]
-pub(crate) struct Command {
+struct Command {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -75,11 +95,11 @@ enum Failure {
     /// What is set is wrong, and no pipeline is there to show where.
     Set(String),
     /// A stage failed.
-    Failed(millstream::core::Error),
+    Failed(crate::core::Error),
 }
 
 impl Command {
-    pub(crate) fn execute(self) -> ExitCode {
+    fn execute(self, registry: Registry) -> ExitCode {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
             // The engine's crates warn of much that does not matter to anybody (their own bugs aside);
             // an error of a stage is printed when it happens, since others may go on, and at the end again.
@@ -88,10 +108,10 @@ impl Command {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::log);
         log.with_ansi(terminal::error_is_coloured()).with_target(false).init();
         let done = match self.verb {
-            Verb::Run(options) => run::run(&options),
-            Verb::Check(declared) => check::check(&declared),
-            Verb::Stages(options) => stages::stages(&options),
-            Verb::Devices(options) => devices::devices(&options, millstream::registry()),
+            Verb::Run(options) => run::run(&options, &registry),
+            Verb::Check(declared) => check::check(&declared, &registry),
+            Verb::Stages(options) => stages::stages(&options, &registry),
+            Verb::Devices(options) => devices::devices(&options, registry),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

@@ -1,12 +1,13 @@
 //! `millstream check`: everything that is wrong, and nothing started.
 
-use millstream::pipeline::declare;
+use crate::core::Registry;
+use crate::pipeline::declare;
 
 use super::{Declared, Failure, terminal};
 
-pub(super) fn check(declared: &Declared) -> Result<(), Failure> {
+pub(super) fn check(declared: &Declared, registry: &Registry) -> Result<(), Failure> {
     let (text, file, overrides) = declared.read()?;
-    let plan = declare::read(&text, &file, &overrides, &millstream::registry()).map_err(Failure::Declared)?;
+    let plan = declare::read(&text, &file, &overrides, registry).map_err(Failure::Declared)?;
     let stages = plan.stages.len();
     for note in &plan.notes {
         terminal::say_error(&note.told.to_string());

@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use millstream::core::device::{Device, Kind};
-use millstream::core::{Clock, Error, Registry};
+use crate::core::device::{Device, Kind};
+use crate::core::{Clock, Error, Registry};
 use serde_json::{Value, json};
 
 use super::super::{Failure, terminal};

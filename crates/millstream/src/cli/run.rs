@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::core::units::Span;
+use crate::core::{Clock, Registry, Timestamp};
+use crate::pipeline::declare;
+use crate::{Pipeline, Running, Stopper};
 use clap::Args;
-use millstream::core::units::Span;
-use millstream::core::{Clock, Timestamp};
-use millstream::pipeline::declare;
-use millstream::{Pipeline, Running, Stopper};
 
 use super::status::{self, Status};
 use super::{Declared, Failure, terminal};
@@ -28,17 +28,17 @@ pub(super) struct Options {
 /// How often the status line is drawn anew.
 const REFRESH: Duration = Duration::from_millis(500);
 
-pub(super) fn run(options: &Options) -> Result<(), Failure> {
+pub(super) fn run(options: &Options, registry: &Registry) -> Result<(), Failure> {
     let (text, file, overrides) = options.declared.read()?;
     let interrupt = Interrupt::listen();
-    let plan = declare::read(&text, &file, &overrides, &millstream::registry()).map_err(Failure::Declared)?;
+    let plan = declare::read(&text, &file, &overrides, registry).map_err(Failure::Declared)?;
     let writer = plan.writes_to_standard_output().map(str::to_owned);
     if let Some(stage) = writer.as_ref().filter(|_| options.statistics) {
         return Err(Failure::Set(format!(
             "`--statistics` and the stage `{stage}` both write to standard output; leave out one of them"
         )));
     }
-    let pipeline = millstream::build(plan, &file).map_err(Failure::Failed)?;
+    let pipeline = crate::build(plan, &file).map_err(Failure::Failed)?;
     introduce(&pipeline, options.statistics || writer.is_some());
     let running = pipeline.spawn().map_err(Failure::Failed)?;
     interrupt.stops(&running);

@@ -1,9 +1,9 @@
 //! `millstream stages`: what a pipeline can be made of, from the descriptors alone.
 
+use crate::core::descriptor::{Descriptor, Gives};
+use crate::core::options::nearest;
+use crate::core::{Error, Registry};
 use clap::Args;
-use millstream::core::descriptor::{Descriptor, Gives};
-use millstream::core::options::nearest;
-use millstream::core::{Error, Registry};
 
 use super::{Failure, terminal};
 
@@ -13,12 +13,11 @@ pub(super) struct Options {
     name: Option<String>,
 }
 
-pub(super) fn stages(options: &Options) -> Result<(), Failure> {
-    let registry = millstream::registry();
+pub(super) fn stages(options: &Options, registry: &Registry) -> Result<(), Failure> {
     match &options.name {
-        None => list(&registry),
+        None => list(registry),
         Some(name) => {
-            let Some(descriptor) = registry.find(name) else { return Err(Failure::Failed(unknown(name, &registry))) };
+            let Some(descriptor) = registry.find(name) else { return Err(Failure::Failed(unknown(name, registry))) };
             explain(descriptor);
         }
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use millstream::core::descriptor::Place;
-use millstream::core::units::Bitrate;
-use millstream::pipeline::{StageStatistics, Statistics};
+use crate::core::descriptor::Place;
+use crate::core::units::Bitrate;
+use crate::pipeline::{StageStatistics, Statistics};
 
 /// Makes the line from two readings of the statistics.
 #[derive(Default)]
@@ -74,7 +74,8 @@ pub(super) fn last_words(statistics: &Statistics) -> String {
 }
 
 fn lost(statistics: &Statistics) -> u64 {
-    statistics.links.iter().map(|link| link.dropped()).sum::<u64>()
+    let by_stages: u64 = statistics.stages.iter().map(|stage| stage.dropped_lost).sum();
+    by_stages + statistics.links.iter().map(|link| link.dropped()).sum::<u64>()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use millstream::core::Registry;
-use millstream::core::device::{Device, Kind};
+use crate::core::Registry;
+use crate::core::device::{Device, Kind};
 use serde_json::{Value, json};
 
 use super::ask::{Answer, Refusal};
@@ -110,16 +110,16 @@ pub(super) fn object(device: &Device, stage: &str) -> Value {
 mod tests {
     use super::super::ask::ask;
     use super::*;
-    use millstream::core::Error;
-    use millstream::core::device::{Choice, Devices, Mode};
-    use millstream::core::options::{self, Table};
-    use millstream::core::units::FrameRate;
+    use crate::core::Error;
+    use crate::core::device::{Choice, Devices, Mode};
+    use crate::core::options::{self, Table};
+    use crate::core::units::FrameRate;
     use std::sync::Arc;
 
     /// Two cameras, a sound server that is gone, no speaker, and a driver that panics.
     fn register(registry: &mut Registry) {
         // The options of `test-video`: a width is among them.
-        type Wanted = millstream::stages::test_video::Options;
+        type Wanted = crate::stages::test_video::Options;
         fn camera(id: &str, default: bool) -> Device {
             let mode =
                 |n: u32| Mode::Video { width: 100 * n, height: 90, fps: FrameRate::THIRTY, format: "YUYV".into() };

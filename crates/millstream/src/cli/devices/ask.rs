@@ -6,9 +6,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use millstream::core::device::{Choice, Device, Devices, Kind};
-use millstream::core::options::{Problem, Table};
-use millstream::core::{Clock, Registry};
+use crate::core::device::{Choice, Device, Devices, Kind};
+use crate::core::options::{Problem, Table};
+use crate::core::{Clock, Registry};
 
 use super::super::Failure;
 
@@ -36,7 +36,7 @@ pub(super) enum Refusal {
 impl Answer {
     /// What was in the way of what was asked, if anything was.
     pub(super) fn into_failure(self) -> Option<Failure> {
-        let failed = |words: String| Failure::Failed(millstream::core::Error::lost(words));
+        let failed = |words: String| Failure::Failed(crate::core::Error::lost(words));
         match (self.look, self.choice) {
             (_, Some(Err(Refusal::Options(words)))) => Some(Failure::Set(words.join("\n       "))),
             (_, Some(Err(Refusal::Device(words)))) | (Err(words), None) => Some(failed(words)),
@@ -102,7 +102,7 @@ fn choose(devices: &Devices, options: Table) -> Result<Choice, Refusal> {
 fn words(problem: &Problem, stage: &str) -> String {
     match problem {
         Problem::UnknownKey { key, expected } => {
-            let near = millstream::core::options::nearest(key, expected.iter().copied());
+            let near = crate::core::options::nearest(key, expected.iter().copied());
             let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             format!("`{stage}` has no option `{key}`{hint} (`millstream stages {stage}` explains all)")
         }
