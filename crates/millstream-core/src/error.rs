@@ -13,12 +13,12 @@ pub enum Kind {
     BadItem,
     /// The stage was asked for something it cannot do. Reported before anything starts.
     Config,
-    /// What the stage stands on is gone (unplugged, hung up, ended early) and may come back. A source is
-    /// asked again later; of other stages the branch of the pipeline ends.
+    /// What the stage depends on is gone (unplugged, hung up, ended early) and may come back. A source is
+    /// asked again later, and so is a stage whose policy is to retry; the part of any other stage ends.
     Lost,
-    /// The stage panicked. Its branch of the pipeline ends.
+    /// The stage panicked. Its part of the pipeline ends.
     Panic,
-    /// The stage cannot go on. Its branch of the pipeline ends.
+    /// The stage cannot go on. Its part of the pipeline ends.
     Fatal,
 }
 
