@@ -206,7 +206,7 @@ impl Publisher {
         Events(queue)
     }
 
-    /// Tells everybody of `event`. After [`Event::Ended`] nothing is told any more.
+    /// Sends `event` to every reader. After [`Event::Ended`] nothing is sent any more.
     pub(crate) fn publish(&self, event: Event) {
         let mut readers = locked(&self.0);
         if readers.ended {

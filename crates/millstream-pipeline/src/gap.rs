@@ -2,7 +2,7 @@
 
 use millstream_core::{Item, Layer, Layers, Role};
 
-/// Spatial layers that are told apart; those above count as the last. WebRTC knows three.
+/// Spatial layers that are distinguished; those above count as the last. WebRTC knows three.
 const SPATIAL: usize = 8;
 
 /// The layers that are closed. A dropped frame closes its own layer, until a frame that a decoder can start

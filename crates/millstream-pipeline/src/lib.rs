@@ -57,14 +57,15 @@ mod planned;
 mod policy;
 mod retry;
 mod running;
+mod schedule;
 mod shared;
-mod signal;
 mod source;
 mod standing;
 mod stats;
 mod stepped;
+mod supervisor;
 mod task;
-mod turn;
+mod task_waker;
 
 pub use ended::Ended;
 pub use events::{Event, Events, PartId};

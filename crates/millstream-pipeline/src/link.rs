@@ -12,8 +12,8 @@ use millstream_core::{Clock, Control, Item, Role, Timestamp, Upstream};
 use crate::gap::Gap;
 use crate::outputs::Consumer;
 use crate::policy::{Link, Policy};
-use crate::signal::Signal;
 use crate::stats::LinkCounts;
+use crate::task_waker::TaskWaker;
 
 /// Room for as many items is made at once; a longer queue grows when it must.
 const FIRST_ROOM: usize = 64;
@@ -21,8 +21,8 @@ const FIRST_ROOM: usize = 64;
 struct Shared<T> {
     link: Link,
     state: Mutex<State<T>>,
-    producer: Arc<Signal>,
-    consumer: Arc<Signal>,
+    producer: Arc<TaskWaker>,
+    consumer: Arc<TaskWaker>,
     clock: Clock,
     upstream: Upstream,
     counts: Arc<LinkCounts>,
@@ -32,7 +32,7 @@ struct State<T> {
     waiting: VecDeque<(T, Timestamp)>,
     /// What newcomers cannot be decoded, because of what was dropped.
     gap: Gap,
-    /// Key frames are wished for as long as the gap is open, and the less often the more often it opens:
+    /// The link asks for key frames as long as the gap is open, and the less often the more often it opens:
     /// all who take what the producer gives pay for them.
     throttle: Throttle,
     /// The producer gives nothing any more.
@@ -54,12 +54,12 @@ pub(crate) enum Taken<T> {
     Ended,
 }
 
-/// A link from the task of `producer` to the task of `consumer`; the wish for a key frame after a
+/// A link from the task of `producer` to the task of `consumer`; the request for a key frame after a
 /// gap goes `upstream`.
 pub(crate) fn link<T: Item>(
     link: Link,
-    producer: &Arc<Signal>,
-    consumer: &Arc<Signal>,
+    producer: &Arc<TaskWaker>,
+    consumer: &Arc<TaskWaker>,
     clock: &Clock,
     upstream: &Upstream,
     counts: &Arc<LinkCounts>,
@@ -115,7 +115,7 @@ impl<T: Item> Shared<T> {
         decodable
     }
 
-    /// Wishes for what closes the gap, if there is one when all is done that was to be done at `now`: a
+    /// Asks for what closes the gap, if there is one when all is done that was to be done at `now`: a
     /// newcomer that a decoder can start from has closed it already.
     fn close_gap(&self, state: &mut State<T>, now: Timestamp) {
         if !state.gap.is_open() {
@@ -215,13 +215,13 @@ impl<T: Item> Consumer<T> for Entry<T> {
         shared.close_gap(&mut state, now);
         drop(state);
         if placed {
-            shared.consumer.ring();
+            shared.consumer.notify();
         }
     }
 
     fn finish(&mut self) -> bool {
         self.0.state().ended = true;
-        self.0.consumer.ring();
+        self.0.consumer.notify();
         true
     }
 
@@ -238,7 +238,7 @@ impl<T: Item> Consumer<T> for Entry<T> {
 impl<T> Drop for Entry<T> {
     fn drop(&mut self) {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
-        self.0.consumer.ring();
+        self.0.consumer.notify();
     }
 }
 
@@ -259,7 +259,7 @@ impl<T: Item> Exit<T> {
         shared.note_waiting(&state);
         drop(state);
         if shared.link.policy == Policy::Block {
-            shared.producer.ring();
+            shared.producer.notify();
         }
         Taken::Item(item)
     }
@@ -273,7 +273,7 @@ impl<T> Drop for Exit<T> {
         self.0.counts.waiting.set(0);
         state.waiting.clear();
         drop(state);
-        self.0.producer.ring();
+        self.0.producer.notify();
     }
 }
 
@@ -383,7 +383,7 @@ mod tests {
         let mut bench = bench(Link::drop_oldest(items(8)));
         let mut asked = vec![];
         let mut role = Role::Start;
-        // 25 pictures a second, each wish answered with the next, and nobody takes anything.
+        // 25 pictures a second, each request answered with the next, and nobody takes anything.
         for millis in (0..60_000).step_by(40) {
             bench.entry.take(video(millis, role));
             role = Role::Reference;
@@ -411,8 +411,8 @@ mod tests {
         bench.entry.take(layered(5, 1, Role::Start));
         bench.entry.take(layered(6, 1, Role::Reference));
         assert_eq!(drain(&bench), [5, 6]);
-        let wishes: Vec<_> = bench.upstream.take().unwrap().iter().collect();
-        assert_eq!(wishes, [Control::KeyFrame(millstream_core::Layers::ALL.without(0))]);
+        let requests: Vec<_> = bench.upstream.take().unwrap().iter().collect();
+        assert_eq!(requests, [Control::KeyFrame(millstream_core::Layers::ALL.without(0))]);
     }
 
     #[test]

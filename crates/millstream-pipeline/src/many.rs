@@ -8,13 +8,13 @@ use millstream_core::{Codec, FromInput, InputId, Item, Timestamp, Upstream};
 
 use crate::link::{Exit, Taken};
 use crate::outputs::Consumer;
-use crate::signal::Signal;
 use crate::task::{Step, Task};
+use crate::task_waker::TaskWaker;
 
 /// Where inputs are announced, before the start and while running. Whoever holds it may still do so.
 pub(crate) struct Announced<T> {
     pub(crate) stage: Arc<str>,
-    pub(crate) signal: Arc<Signal>,
+    pub(crate) waker: Arc<TaskWaker>,
     /// The only codec that the stage takes, if there is one.
     pub(crate) takes: Option<Codec>,
     next: AtomicU32,
@@ -31,10 +31,10 @@ struct Input<T> {
 }
 
 impl<T> Announced<T> {
-    pub(crate) fn new(stage: &Arc<str>, signal: &Arc<Signal>, takes: Option<Codec>) -> Arc<Announced<T>> {
+    pub(crate) fn new(stage: &Arc<str>, waker: &Arc<TaskWaker>, takes: Option<Codec>) -> Arc<Announced<T>> {
         Arc::new(Announced {
             stage: Arc::clone(stage),
-            signal: Arc::clone(signal),
+            waker: Arc::clone(waker),
             takes,
             next: AtomicU32::new(0),
             full: AtomicBool::new(false),
@@ -51,7 +51,7 @@ impl<T> Announced<T> {
         open.push(Input { id, exit, upstream });
         drop(inputs);
         self.full.store(true, Ordering::Release);
-        self.signal.ring();
+        self.waker.notify();
         id
     }
 
@@ -63,7 +63,7 @@ impl<T> Announced<T> {
 /// The task of a stage with several inputs.
 pub(crate) struct ManyTask<T> {
     inputs: Vec<Input<T>>,
-    /// Those that were announced, and of which the stage was not yet told.
+    /// Those that were announced, and that the stage does not know yet.
     joining: VecDeque<Input<T>>,
     /// Whose turn it is: everybody's, one after the other.
     turn: usize,
@@ -84,7 +84,7 @@ impl<T: Item> ManyTask<T> {
         }
     }
 
-    /// Hears who was announced.
+    /// Takes in the inputs that were announced.
     fn open(&mut self) {
         if self.announced.full.swap(false, Ordering::AcqRel) {
             let new = self.announced.inputs().as_mut().map(std::mem::take).unwrap_or_default();
@@ -92,7 +92,7 @@ impl<T: Item> ManyTask<T> {
         }
     }
 
-    /// Lets in the next that was announced, if there is any. It is told before its first item, and
+    /// Lets in the next that was announced, if there is any. The stage learns of it before its first item, and
     /// like every call not before what the stage gave is gone.
     fn let_in(&mut self) -> bool {
         let Some(input) = self.joining.pop_front() else { return false };
@@ -196,7 +196,7 @@ impl<T: Item> Task for ManyTask<T> {
 }
 
 /// The several inputs of a stage, as something to join outputs to. While one is held the stage does
-/// not end, even when all its inputs have; it does when everything is told to stop.
+/// not end, even when all its inputs have; it does when the pipeline stops.
 pub struct Inputs<T>(pub(crate) Option<Arc<Announced<T>>>);
 
 impl<T> Inputs<T> {
@@ -218,9 +218,9 @@ impl<T> Clone for Inputs<T> {
 impl<T> Drop for Inputs<T> {
     fn drop(&mut self) {
         let Some(announced) = self.0.take() else { return };
-        let signal = Arc::clone(&announced.signal);
+        let waker = Arc::clone(&announced.waker);
         drop(announced);
         // The stage looks whether that was the last one.
-        signal.ring();
+        waker.notify();
     }
 }

@@ -23,7 +23,7 @@ pub(crate) trait Consumer<T>: Send {
     }
     /// Whether it takes and gives nothing any more, so that it can be let go of.
     fn gone(&self) -> bool;
-    /// Hears wishes and wakers, its own and those below it.
+    /// Handles requests and wakers, its own and those below it.
     fn attend(&mut self) {}
     /// Counts an item that it will never get, because it is let go of.
     fn discard(&mut self, item: T) {
@@ -39,7 +39,7 @@ pub(crate) trait Consumer<T>: Send {
     }
 }
 
-/// One taker, what did not yet fit, and what it wishes.
+/// One taker, what did not yet fit, and what it requests.
 pub(crate) struct Edge<T> {
     consumer: Box<dyn Consumer<T>>,
     pending: VecDeque<T>,
@@ -113,7 +113,7 @@ impl<T> Mailbox<T> {
         Arc::new(Mailbox { full: AtomicBool::new(false), edges: Mutex::new(Some(Vec::new())) })
     }
 
-    /// Announces a taker; its input ends at once if the producer has ended. Whoever calls rings the
+    /// Announces a taker; its input ends at once if the producer has ended. The caller then notifies the
     /// producer's task.
     pub(crate) fn post(&self, edge: Edge<T>) {
         let mut edges = self.edges();
@@ -135,8 +135,8 @@ pub(crate) struct Outputs<T> {
     /// What the program asks for, as one more taker.
     requests: Upstream,
     requested: Option<Standing>,
-    /// The standing wishes of all takers, as the producer was told.
-    told: Standing,
+    /// The standing requests of all takers, as the producer was sent.
+    sent: Standing,
     /// Whether takers came or went since then.
     changed: bool,
     /// Whether the last takers went by themselves.
@@ -160,8 +160,8 @@ impl<T> Drop for Edge<T> {
 
 impl<T: Item> Outputs<T> {
     pub(crate) fn new(mailbox: &Arc<Mailbox<T>>, requests: Upstream) -> Outputs<T> {
-        let (told, mailbox) = (Standing::default(), Arc::clone(mailbox));
-        Outputs { edges: Vec::new(), mailbox, requests, requested: None, told, changed: false, deserted: false }
+        let (sent, mailbox) = (Standing::default(), Arc::clone(mailbox));
+        Outputs { edges: Vec::new(), mailbox, requests, requested: None, sent, changed: false, deserted: false }
     }
 
     fn open_mailbox(&mut self) {
@@ -213,8 +213,8 @@ impl<T: Item> Outputs<T> {
         all
     }
 
-    /// Lets those below hear their wishes and wakers, takes in new takers, and lets go of those that leave
-    /// and of those that are gone: whoever goes rings the producer's task.
+    /// Has the consumers handle their requests and wakers, takes in new ones, and lets go of those that leave and of
+    /// those that are gone: a consumer that goes notifies the producer's task.
     pub(crate) fn attend(&mut self) {
         self.open_mailbox();
         for edge in &mut self.edges {
@@ -253,8 +253,8 @@ impl<T: Item> Outputs<T> {
         self.changed = false;
         let requested = requested.unwrap_or_default();
         let standing = Standing::merged(self.edges.iter().map(|edge| &edge.asked).chain(&self.requested));
-        let mut news = standing.news(&requested, &self.told);
-        self.told = standing;
+        let mut news = standing.news(&requested, &self.sent);
+        self.sent = standing;
         if let Some(Control::KeyFrame(layers)) = requested.iter().next() {
             news.note(Control::KeyFrame(layers));
         }

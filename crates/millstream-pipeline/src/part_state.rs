@@ -7,7 +7,7 @@ use millstream_core::Run;
 
 use crate::events::{Event, PartId};
 use crate::shared::{Shared, locked};
-use crate::signal::Signal;
+use crate::task_waker::TaskWaker;
 
 /// What the stages of a part share.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub(crate) struct PartState {
     detached: AtomicBool,
     aborted: AtomicBool,
     /// How it is joined to the rest, and the tasks of the producers.
-    joins: Mutex<Vec<(Arc<Leave>, Arc<Signal>)>>,
-    signals: Mutex<Vec<Weak<Signal>>>,
+    joins: Mutex<Vec<(Arc<Leave>, Arc<TaskWaker>)>>,
+    wakers: Mutex<Vec<Weak<TaskWaker>>>,
 }
 
 impl PartState {
@@ -33,7 +33,7 @@ impl PartState {
             detached: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
             joins: Mutex::default(),
-            signals: Mutex::default(),
+            wakers: Mutex::default(),
         })
     }
 
@@ -41,11 +41,11 @@ impl PartState {
         self.id
     }
 
-    pub(crate) fn add_signal(&self, signal: &Arc<Signal>) {
-        locked(&self.signals).push(Arc::downgrade(signal));
+    pub(crate) fn add_waker(&self, waker: &Arc<TaskWaker>) {
+        locked(&self.wakers).push(Arc::downgrade(waker));
     }
 
-    pub(crate) fn add_join(&self, leave: Arc<Leave>, producer: Arc<Signal>) {
+    pub(crate) fn add_join(&self, leave: Arc<Leave>, producer: Arc<TaskWaker>) {
         locked(&self.joins).push((leave, producer));
     }
 
@@ -69,9 +69,9 @@ impl PartState {
         self.run.stop();
         for (leave, producer) in &*locked(&self.joins) {
             leave.request();
-            producer.ring();
+            producer.notify();
         }
-        self.ring();
+        self.notify();
     }
 
     /// Whether it was given up: what still waits in it is dropped.
@@ -81,12 +81,12 @@ impl PartState {
 
     pub(crate) fn abort(&self) {
         self.aborted.store(true, Ordering::Release);
-        self.ring();
+        self.notify();
     }
 
-    fn ring(&self) {
-        for signal in locked(&self.signals).iter().filter_map(Weak::upgrade) {
-            signal.ring();
+    fn notify(&self) {
+        for waker in locked(&self.wakers).iter().filter_map(Weak::upgrade) {
+            waker.notify();
         }
     }
 }

@@ -67,8 +67,9 @@ impl Pipeline {
     /// What the stage that could not be built says, with its name.
     pub fn add(&mut self, plan: Plan) -> Result<()> {
         for note in &plan.notes {
-            let told: Vec<_> = std::iter::once(&note.told.message).chain(&note.told.help).map(String::as_str).collect();
-            self.add_notices(&note.stage, vec![told.join("; ")]);
+            let lines: Vec<_> =
+                std::iter::once(&note.diagnostic.message).chain(&note.diagnostic.help).map(String::as_str).collect();
+            self.add_notices(&note.stage, vec![lines.join("; ")]);
         }
         self.declare(plan.outline());
         let mut outputs: Vec<AnyOutputs> = Vec::with_capacity(plan.stages.len());

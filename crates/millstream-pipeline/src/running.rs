@@ -129,12 +129,12 @@ impl Running {
         self.shared.stop();
     }
 
-    /// A handle that stops the pipeline from anywhere: a signal handler, another thread.
+    /// A handle that stops the pipeline from anywhere: a waker handler, another thread.
     pub fn stopper(&self) -> Stopper {
         Stopper(Arc::clone(&self.shared))
     }
 
-    /// Whether it was told to stop, or stops because a stage failed that [takes all with it](crate::OnFailure::Stop).
+    /// Whether it stops: somebody stopped it, or a stage failed that [takes all with it](crate::OnFailure::Stop).
     pub fn is_stopping(&self) -> bool {
         self.shared.run.is_stopping()
     }
@@ -248,14 +248,14 @@ fn host(task: Hosted, shared: &Shared, clock: &Clock) {
 
 /// Runs a task until it is done or given up; its links close when it is dropped.
 fn run(mut task: Hosted, shared: &Shared, clock: &Clock) -> Hosted {
-    task.signal.host_here();
-    // Takers were announced before there was a thread to ring.
-    task.signal.ring();
+    task.waker.bind_to_this_thread();
+    // Consumers were announced before there was a thread to wake.
+    task.waker.notify();
     while !shared.is_aborted() && !task.part.is_aborted() {
         task.attend(clock);
         match task.advance(clock) {
             Step::Moved | Step::Asked => {}
-            Step::Wait(until) => task.signal.wait(until, clock),
+            Step::Wait(until) => task.waker.wait(until, clock),
             Step::Done => break,
         }
     }

@@ -9,10 +9,10 @@ use millstream_core::{Control, Error, Result, Run};
 
 use crate::events::{Event, Publisher};
 use crate::faults::Faults;
-use crate::signal::Signal;
 use crate::stats::Figures;
+use crate::task_waker::TaskWaker;
 
-/// How long a pipeline that was told to stop may go on giving what is inside.
+/// How long a pipeline may go on giving what is inside after a stop.
 pub(crate) const DRAIN: Duration = Duration::from_secs(2);
 /// How long a stage may take to return once the drain is over, before its thread is left behind.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) events: Publisher,
     figures: Mutex<Figures>,
-    signals: Mutex<Vec<Weak<Signal>>>,
+    wakers: Mutex<Vec<Weak<TaskWaker>>>,
     stopped: AtomicBool,
     aborted: AtomicBool,
     /// The tasks that still run on threads.
@@ -43,13 +43,13 @@ impl Shared {
         locked(&self.figures)
     }
 
-    pub(crate) fn add(&self, signal: &Arc<Signal>) {
-        let mut signals = locked(&self.signals);
+    pub(crate) fn add(&self, waker: &Arc<TaskWaker>) {
+        let mut wakers = locked(&self.wakers);
         // Those of parts that were detached are gone; looking at each doubling costs next to nothing.
-        if signals.len() == signals.capacity() {
-            signals.retain(|signal| signal.strong_count() > 0);
+        if wakers.len() == wakers.capacity() {
+            wakers.retain(|waker| waker.strong_count() > 0);
         }
-        signals.push(Arc::downgrade(signal));
+        wakers.push(Arc::downgrade(waker));
     }
 
     /// Asks the stage `name` for `control`, as one more consumer of what it gives.
@@ -78,12 +78,12 @@ impl Shared {
         if !self.stopped.swap(true, Ordering::AcqRel) {
             self.events.publish(Event::Stopping);
         }
-        self.ring_all();
+        self.notify_all();
     }
 
     fn abort(&self) {
         self.aborted.store(true, Ordering::Release);
-        self.ring_all();
+        self.notify_all();
     }
 
     /// Whether the drain is over, so that every task ends as soon as it can.
@@ -91,9 +91,9 @@ impl Shared {
         self.aborted.load(Ordering::Acquire)
     }
 
-    fn ring_all(&self) {
-        for signal in locked(&self.signals).iter().filter_map(Weak::upgrade) {
-            signal.ring();
+    fn notify_all(&self) {
+        for waker in locked(&self.wakers).iter().filter_map(Weak::upgrade) {
+            waker.notify();
         }
         self.notify_changed();
     }

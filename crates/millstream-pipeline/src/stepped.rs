@@ -1,6 +1,6 @@
 //! The stepped runner: one thread, virtual time. The same pipeline gives the same bytes every time.
 //!
-//! At equal time wishes and wake-ups come first, then items, each in the order of declaration. Time
+//! At equal time requests and wake-ups come first, then items, each in the order of declaration. Time
 //! stands still while anything moves and then leaps to the next moment something is due. It never
 //! reads the real clock.
 
@@ -41,16 +41,16 @@ impl Pipeline {
     }
 }
 
-/// A pipeline in virtual time: it moves when it is told to.
+/// A pipeline in virtual time, which the program moves.
 pub struct Stepped {
-    tasks: Vec<Place>,
+    tasks: Vec<Slot>,
     shared: Arc<Shared>,
     clock: Clock,
     hand: Hand,
     outline: Outline,
 }
 
-struct Place {
+struct Slot {
     hosted: Hosted,
     step: Step,
 }
@@ -58,9 +58,9 @@ struct Place {
 impl Stepped {
     fn host_all(&mut self, tasks: Vec<Hosted>) {
         self.tasks.extend(tasks.into_iter().map(|hosted| {
-            // Takers were announced without a ring.
-            hosted.signal.ring();
-            Place { hosted, step: Step::Moved }
+            // Consumers may have been announced before.
+            hosted.waker.notify();
+            Slot { hosted, step: Step::Moved }
         }));
     }
 
@@ -95,7 +95,7 @@ impl Stepped {
                 _ => break,
             }
         }
-        self.tasks.retain(|place| !part.hosts(&place.hosted));
+        self.tasks.retain(|slot| !part.hosts(&slot.hosted));
         part.forget();
         part.failure().map_or(Ok(()), Err)
     }
@@ -191,21 +191,21 @@ impl Stepped {
             self.attend();
             let mut moved = false;
             for index in 0..self.tasks.len() {
-                let place = &mut self.tasks[index];
-                if matches!(place.step, Step::Wait(until) if until.is_none_or(|until| until > self.clock.now())) {
+                let slot = &mut self.tasks[index];
+                if matches!(slot.step, Step::Wait(until) if until.is_none_or(|until| until > self.clock.now())) {
                     continue;
                 }
-                place.step = place.hosted.advance(&self.clock);
-                if matches!(place.step, Step::Moved | Step::Asked) {
+                slot.step = slot.hosted.advance(&self.clock);
+                if matches!(slot.step, Step::Moved | Step::Asked) {
                     moved = true;
                     self.attend();
                 }
             }
-            self.tasks.retain(|place| place.step != Step::Done);
-            // The end of a task closes links, which rings those at their other ends.
+            self.tasks.retain(|slot| slot.step != Step::Done);
+            // The end of a task closes links, which notifies the tasks at their other ends.
             let clock = &self.clock;
-            let rung = self.tasks.iter().any(|place| place.hosted.signal.is_rung() && !place.hosted.is_busy(clock));
-            if !moved && !rung {
+            let notified = self.tasks.iter().any(|slot| slot.hosted.waker.is_notified() && !slot.hosted.is_busy(clock));
+            if !moved && !notified {
                 break;
             }
         }
@@ -214,13 +214,13 @@ impl Stepped {
         }
     }
 
-    /// Wishes and wake-ups, until they are quiet: a wish may climb from task to task.
+    /// Handles requests and wake-ups until there are none left: a request may pass from task to task.
     fn attend(&mut self) {
         loop {
             let mut any = false;
-            for place in &mut self.tasks {
-                if place.hosted.attend(&self.clock) {
-                    place.step = Step::Moved;
+            for slot in &mut self.tasks {
+                if slot.hosted.attend(&self.clock) {
+                    slot.step = Step::Moved;
                     any = true;
                 }
             }
@@ -231,9 +231,9 @@ impl Stepped {
     }
 
     fn next_due(&self) -> Option<Timestamp> {
-        let busy = |place: &Place| place.hosted.busy_until.filter(|until| *until > self.clock.now());
-        self.tasks.iter().fold(None, |due, place| match place.step {
-            Step::Wait(until) => earliest(due, busy(place).or(until)),
+        let busy = |slot: &Slot| slot.hosted.busy_until.filter(|until| *until > self.clock.now());
+        self.tasks.iter().fold(None, |due, slot| match slot.step {
+            Step::Wait(until) => earliest(due, busy(slot).or(until)),
             _ => due,
         })
     }

@@ -8,11 +8,11 @@ use millstream_core::{Clock, Item, Timestamp};
 use crate::link::{Exit, Taken};
 use crate::outputs::Consumer;
 use crate::part_state::{Alive, PartState};
-use crate::signal::Signal;
+use crate::task_waker::TaskWaker;
 
 /// What a runner hosts.
 pub(crate) trait Task: Send {
-    /// Hears wishes, wakers and alarms.
+    /// Handles requests, wakers and alarms.
     fn attend(&mut self);
     /// The earliest alarm that is set.
     fn alarm(&self) -> Option<Timestamp>;
@@ -27,7 +27,7 @@ pub(crate) enum Step {
     Moved,
     /// It asked and got no item, but may know more now.
     Asked,
-    /// There is nothing to do before it is rung, before this time, or before its alarm.
+    /// There is nothing to do before a notification, this time, or its alarm.
     Wait(Option<Timestamp>),
     /// There is nothing to do any more.
     Done,
@@ -36,14 +36,14 @@ pub(crate) enum Step {
 /// How long a stage is busy with an item, in virtual time: told how many it had before.
 pub(crate) type Cost = Box<dyn FnMut(u64) -> Duration + Send>;
 
-/// A task and its bell.
+/// A task and its waker.
 pub(crate) struct Hosted {
     pub(crate) name: Arc<str>,
     /// The part of the pipeline that it is of.
     pub(crate) part: Arc<PartState>,
     /// Keeps that part alive, where it was attached.
     pub(crate) _part_alive: Option<Arc<Alive>>,
-    pub(crate) signal: Arc<Signal>,
+    pub(crate) waker: Arc<TaskWaker>,
     pub(crate) task: Box<dyn Task>,
     /// Whether it blocks in a driver.
     pub(crate) blocking: bool,
@@ -55,12 +55,12 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    /// Attends if it was rung or its alarm is due, and it is not busy; whether it did.
+    /// Attends if it was notified or its alarm is due, and it is not busy; whether it did.
     pub(crate) fn attend(&mut self, clock: &Clock) -> bool {
         if self.is_busy(clock) {
             return false;
         }
-        let called = self.signal.heard() || self.task.alarm().is_some_and(|alarm| alarm <= clock.now());
+        let called = self.waker.take() || self.task.alarm().is_some_and(|alarm| alarm <= clock.now());
         if called {
             self.task.attend();
         }

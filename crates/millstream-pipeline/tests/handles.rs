@@ -148,7 +148,7 @@ fn a_pipeline_that_goes_releases_its_producers_and_counts_what_it_left() {
         beside(move || blocking.send(block(2)).map_err(|Closed(back)| number(back))),
         beside(move || block_on(tasked.send_async(block(3))).map_err(|Closed(back)| number(back))),
     ];
-    let heard = beside(move || block_on(listening.wished()));
+    let heard = beside(move || block_on(listening.requested()));
     assert!(released.iter().all(|released| released.recv_timeout(A_WHILE).is_err()), "they wait");
     drop(stepped);
     assert_eq!(released.map(|released| released.recv_timeout(FOREVER)), [Ok(Err(2)), Ok(Err(3))]);
@@ -269,14 +269,14 @@ fn wishes_travel_from_the_pull_to_the_push() {
     let slow = Control::Bitrate(Some(Bitrate::from_bps(64_000)));
     pull.ask(slow);
     stepped.run_to_end().unwrap();
-    assert_eq!(push.wishes(), None, "nobody knows the way yet");
+    assert_eq!(push.requests(), None, "nobody knows the way yet");
     push.send(block(0)).unwrap();
     stepped.run_to_end().unwrap();
-    assert_eq!(wishes(push.wishes()), [slow]);
-    assert_eq!(push.wishes(), None);
+    assert_eq!(wishes(push.requests()), [slow]);
+    assert_eq!(push.requests(), None);
 
     let listening = push.clone();
-    let heard = beside(move || wishes(block_on(listening.wished())));
+    let heard = beside(move || wishes(block_on(listening.requested())));
     let fast = Control::Bitrate(Some(Bitrate::from_bps(128_000)));
     pull.ask(slow);
     pull.ask(fast);
@@ -284,7 +284,7 @@ fn wishes_travel_from_the_pull_to_the_push() {
     assert_eq!(heard.recv_timeout(FOREVER).unwrap(), [fast], "the newest of each kind");
     pull.ask(Control::KeyFrame(Layers::ALL));
     stepped.run_to_end().unwrap();
-    assert_eq!(wishes(push.wishes()), [Control::KeyFrame(Layers::ALL)]);
+    assert_eq!(wishes(push.requests()), [Control::KeyFrame(Layers::ALL)]);
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn pull_latest_keeps_the_newest_and_what_a_decoder_can_use() {
             push.send(frame(number, *role)).unwrap();
         }
         stepped.run_to_end().unwrap();
-        (there(&pull), pull.discarded(), wishes(push.wishes()))
+        (there(&pull), pull.discarded(), wishes(push.requests()))
     };
     assert_eq!(give(0, &[Start, Discardable, Reference, Reference]), (vec![0, 2, 3], 1, vec![]));
     assert_eq!(give(4, &[Reference; 4]), (vec![], 5, vec![Control::KeyFrame(Layers::ALL)]));

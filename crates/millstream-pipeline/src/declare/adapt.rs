@@ -1,4 +1,4 @@
-//! Sound that does not fit where it goes, or may not: stages that make it fit are put in between, and told of.
+//! Sound that does not fit where it goes, or may not: stages that make it fit are put in between, and the user is notified.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::faults::OnFailure;
 
 use super::check::Checked;
 use super::joins::{Join, Joins};
-use super::report::{Fault, Place, Report};
+use super::report::{Fault, Location, Report};
 
 /// As many are put in one after the other at most: one for the channels and one for the rate are enough.
 const MOST: usize = 4;
@@ -62,9 +62,9 @@ pub(super) fn adapt<'r>(
         }
         (joins.all[at].producer, joins.all[at].output) = source;
         let last = names[names.len() - 1];
-        let told = note(from, &stages[producer].name, &stages[consumer].name, to, place);
-        let told = told.help(lines(stages, &names, producer, &stages[consumer].name, joins, at));
-        report.note(&stages[last].name, told);
+        let fault = note(from, &stages[producer].name, &stages[consumer].name, to, place);
+        let fault = fault.help(lines(stages, &names, producer, &stages[consumer].name, joins, at));
+        report.note(&stages[last].name, fault);
     }
     joins.all.sort_by_key(|join| join.consumer);
 }
@@ -96,7 +96,7 @@ fn helper(from: Sound, to: Sound, registry: &Registry) -> Option<(&Descriptor, T
     })
 }
 
-fn stage<'r>(name: String, descriptor: &'r Descriptor, table: Table, place: Place) -> Checked<'r> {
+fn stage<'r>(name: String, descriptor: &'r Descriptor, table: Table, place: Location) -> Checked<'r> {
     let known = descriptor.known(table.clone());
     let (sound, outputs) = (known.sound, known.outputs);
     let factory = descriptor.read(table.clone()).ok();
@@ -123,7 +123,7 @@ fn free_name(of: &str, by: &str, stages: &[Checked<'_>]) -> String {
     names.into_iter().find(is_free).expect("there are more numbers than stages")
 }
 
-fn note(from: Sound, producer: &str, consumer: &str, to: Sound, place: Place) -> Fault {
+fn note(from: Sound, producer: &str, consumer: &str, to: Sound, place: Location) -> Fault {
     let (has, gets) = differences(from, to);
     let unknown = (from.rate.is_none() && to.rate.is_some()) || (from.channels.is_none() && to.channels.is_some());
     let has = match unknown {
@@ -134,7 +134,7 @@ fn note(from: Sound, producer: &str, consumer: &str, to: Sound, place: Place) ->
 }
 
 /// Sound that no stage type brings to what is taken.
-fn misfit(from: Sound, producer: &str, consumer: &str, to: Sound, place: Place) -> Fault {
+fn misfit(from: Sound, producer: &str, consumer: &str, to: Sound, place: Location) -> Fault {
     let (has, needs) = differences(from, to);
     let message = format!("`{producer}` gives sound of {has}, and `{consumer}` needs {needs}");
     Fault::at(place, message).help(format!("no stage type changes it that far; let `{producer}` give other sound"))

@@ -7,14 +7,14 @@ use millstream_core::{Format, Registry, descriptor::Input};
 
 use super::document::{Entry, Node, Tree};
 use super::names::{all, either, nearest};
-use super::report::{Fault, Place, Report};
+use super::report::{Fault, Location, Report};
 use super::stages::Stage;
 use crate::faults::OnFailure;
 
 /// A stage whose type and options have been looked at.
 pub(super) struct Checked<'r> {
     pub(super) name: String,
-    pub(super) header: Place,
+    pub(super) header: Location,
     /// Nothing if its type is not known, which has been reported.
     pub(super) descriptor: Option<&'r Descriptor>,
     /// What builds it, if its options are right.
@@ -22,7 +22,7 @@ pub(super) struct Checked<'r> {
     /// Its options, as they were written.
     pub(super) options: Table,
     /// The files that it uses, and where each is named.
-    pub(super) files: Vec<(FileUse, Place)>,
+    pub(super) files: Vec<(FileUse, Location)>,
     /// What its outputs give, by name, where that follows from its options.
     pub(super) outputs: Vec<(&'static str, Format)>,
     /// What is known of the sound that it gives.
@@ -103,7 +103,7 @@ fn take_on_failure(stage: &str, entries: &mut Vec<Entry>, report: &mut Report) -
 /// Removes the `type` of a stage from its entries and finds it.
 fn take_type<'r>(
     stage: &str,
-    header: Place,
+    header: Location,
     entries: &mut Vec<Entry>,
     registry: &'r Registry,
     report: &mut Report,
@@ -145,7 +145,7 @@ fn take_type<'r>(
     found
 }
 
-fn unknown_type(name: &str, place: Place, registry: &Registry) -> Fault {
+fn unknown_type(name: &str, place: Location, registry: &Registry) -> Fault {
     let fault = Fault::at(place, format!("no stage type `{name}`"));
     match nearest(name, registry.iter().map(Descriptor::name)) {
         Some(near) => fault.meant(Some(near)),
@@ -196,7 +196,7 @@ pub(super) fn fault(
     problem: &Problem,
     entries: &[Entry],
     strays: &[Entry],
-    whole: Place,
+    whole: Location,
     subject: &str,
 ) -> Option<Fault> {
     match problem {
@@ -243,7 +243,7 @@ fn unread(descriptor: &Descriptor, options: &[Entry], problems: &[Problem]) -> V
 }
 
 /// A key that is no option and no input of its type: what was meant, or whose it is.
-fn unknown_key(key: &str, place: Place, descriptor: &Descriptor, registry: &Registry) -> Fault {
+fn unknown_key(key: &str, place: Location, descriptor: &Descriptor, registry: &Registry) -> Fault {
     let fault = Fault::at(place, format!("`{}` has no option `{key}`", descriptor.name()));
     let options = descriptor.option_keys();
     let inputs = descriptor.inputs().iter().map(|input| input.key);

@@ -112,35 +112,35 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All that is wrong, in the order of the text; at least one. Of very many the first hundred are told.
+/// All that is wrong, in the order of the text; at least one. Of very many the first hundred are shown.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
-    told: Vec<Diagnostic>,
-    untold: usize,
+    shown: Vec<Diagnostic>,
+    hidden: usize,
 }
 
 impl Diagnostics {
-    pub(super) fn new(told: Vec<Diagnostic>, untold: usize) -> Diagnostics {
-        Diagnostics { told, untold }
+    pub(super) fn new(shown: Vec<Diagnostic>, hidden: usize) -> Diagnostics {
+        Diagnostics { shown, hidden }
     }
 
-    /// How many are told.
+    /// How many are shown.
     #[expect(clippy::len_without_is_empty, reason = "there is always at least one")]
     pub fn len(&self) -> usize {
-        self.told.len()
+        self.shown.len()
     }
 
     /// One after the other.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
-        self.told.iter()
+        self.shown.iter()
     }
 
     /// All of them as text for people, with or without the colours of a terminal.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let mut all: Vec<_> = self.told.iter().map(|diagnostic| diagnostic.render(&renderer)).collect();
-        if self.untold > 0 {
-            all.push(format!("and {} more of the kind", self.untold));
+        let mut all: Vec<_> = self.shown.iter().map(|diagnostic| diagnostic.render(&renderer)).collect();
+        if self.hidden > 0 {
+            all.push(format!("and {} more of the kind", self.hidden));
         }
         all.join("\n\n")
     }

@@ -6,21 +6,21 @@ use millstream_core::options::{Table, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::report::{Fault, Place, Report};
+use super::report::{Fault, Location, Report};
 
 /// A key with its value.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: String,
     /// Where the key stands.
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) node: Node,
 }
 
 /// A value and where it stands; a table stands where its header does.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) tree: Tree,
 }
 
@@ -74,7 +74,7 @@ impl Node {
 /// Reads a whole document. Where it is no TOML, what can be recovered is still read.
 pub(super) fn parse(text: &str, report: &mut Report) -> Vec<Entry> {
     if let Some(deep) = too_deep(text) {
-        report.push_syntax(Fault::at(Place::in_file(deep), "this key has too many parts"));
+        report.push_syntax(Fault::at(Location::in_file(deep), "this key has too many parts"));
         return Vec::new();
     }
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -82,13 +82,13 @@ pub(super) fn parse(text: &str, report: &mut Report) -> Vec<Entry> {
         let span = error.span().unwrap_or(text.len()..text.len());
         report.push_syntax(syntax_fault(text, span, error.message()));
     }
-    let reader = &mut Reader { base: Place::in_file(0..0), offset: 0, report };
+    let reader = &mut Reader { base: Location::in_file(0..0), offset: 0, report };
     reader.table(root.get_ref())
 }
 
 /// Reads `text` as one value; `base` is the place of the text that holds it, from `offset` on.
 /// `None` if it is not one.
-pub(super) fn parse_value(text: &str, base: Place, offset: usize, report: &mut Report) -> Option<Node> {
+pub(super) fn parse_value(text: &str, base: Location, offset: usize, report: &mut Report) -> Option<Node> {
     if too_deep(text).is_some() {
         return None;
     }
@@ -97,7 +97,7 @@ pub(super) fn parse_value(text: &str, base: Place, offset: usize, report: &mut R
 }
 
 fn syntax_fault(text: &str, span: Range<usize>, message: &str) -> Fault {
-    let place = Place::in_file(span.clone());
+    let place = Location::in_file(span.clone());
     match (message, text.get(span)) {
         ("duplicate key", Some(key)) => {
             Fault::at(place, format!("`{}` is here twice", key.trim_matches('"'))).label("the second is here")
@@ -127,13 +127,13 @@ fn too_deep(text: &str) -> Option<Range<usize>> {
 }
 
 struct Reader<'a> {
-    base: Place,
+    base: Location,
     offset: usize,
     report: &'a mut Report,
 }
 
 impl Reader<'_> {
-    fn place(&self, span: Range<usize>) -> Place {
+    fn place(&self, span: Range<usize>) -> Location {
         self.base.at(span.start + self.offset..span.end + self.offset)
     }
 
@@ -170,7 +170,7 @@ impl Reader<'_> {
         Node { place, tree }
     }
 
-    fn unreadable(&mut self, place: Place, message: &str) -> Tree {
+    fn unreadable(&mut self, place: Location, message: &str) -> Tree {
         self.report.push(Fault::at(place, message));
         Tree::Unreadable
     }

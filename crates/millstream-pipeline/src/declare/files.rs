@@ -7,13 +7,13 @@ use millstream_core::known::{Access, is_standard_input};
 
 use super::check::Checked;
 use super::identity::Identity;
-use super::report::{Fault, Place, Report};
+use super::report::{Fault, Location, Report};
 
 /// One use of a file.
 struct Use<'s> {
     stage: &'s str,
     path: &'s Path,
-    place: Place,
+    place: Location,
     access: Access,
     identity: Identity,
 }

@@ -10,7 +10,7 @@ use super::check::Checked;
 use super::document::{Node, Tree};
 use super::link::{self, LinkChoice, Reference};
 use super::names::{all, either, nearest};
-use super::report::{Fault, Place, Report};
+use super::report::{Fault, Location, Report};
 use super::route;
 
 /// One input of one stage that takes one output of another, or of itself.
@@ -22,7 +22,7 @@ pub(super) struct Join {
     /// Which of the producer's outputs.
     pub(super) output: usize,
     /// Where the producer is named.
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) link: Option<LinkChoice>,
 }
 
@@ -211,7 +211,7 @@ pub(super) fn fitting<'s>(
     stages.iter().enumerate().filter(move |(index, _)| fits(*index)).map(|(_, stage)| stage.name.as_str())
 }
 
-fn unknown_stage(name: &str, place: Place, near: Option<&str>, stages: &[Checked<'_>]) -> Fault {
+fn unknown_stage(name: &str, place: Location, near: Option<&str>, stages: &[Checked<'_>]) -> Fault {
     let fault = Fault::at(place, format!("no stage is called `{name}`")).absence();
     match near {
         Some(near) => fault.meant(Some(near)),

@@ -11,7 +11,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::check;
 use super::document::{Entry, Node, Tree};
 use super::names::{all, nearest};
-use super::report::{Fault, Place, Report};
+use super::report::{Fault, Location, Report};
 use crate::policy::Policy;
 
 /// What was written about a link; what was not is for the kind of item to decide.
@@ -28,7 +28,7 @@ pub struct LinkChoice {
 /// A stage that an input names, and perhaps one of its outputs.
 pub(super) struct Reference {
     pub(super) name: String,
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) link: Option<LinkChoice>,
 }
 
@@ -76,7 +76,7 @@ struct Written {
     max_age: Option<Age>,
 }
 
-fn table(key: &str, entries: &[Entry], whole: Place, report: &mut Report) -> Option<Reference> {
+fn table(key: &str, entries: &[Entry], whole: Location, report: &mut Report) -> Option<Reference> {
     let values = entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.node.value()?))).collect();
     let choice = match options::read::<Written>(values) {
         Ok(written) => choice(&written, entries, report),
@@ -102,7 +102,7 @@ fn choice(written: &Written, entries: &[Entry], report: &mut Report) -> LinkChoi
     LinkChoice { policy, items: written.items.as_ref().map(|items| items.0), max_age }
 }
 
-fn refuse(key: &str, problems: &[Problem], entries: &[Entry], whole: Place, report: &mut Report) {
+fn refuse(key: &str, problems: &[Problem], entries: &[Entry], whole: Location, report: &mut Report) {
     let mut strays = Vec::new();
     for problem in problems {
         let Problem::UnknownKey { key, expected } = problem else { continue };

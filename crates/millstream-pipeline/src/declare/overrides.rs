@@ -7,7 +7,7 @@ use millstream_core::options::Value;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{self, Entry, Node, Tree};
 use super::names::{all, nearest};
-use super::report::{Fault, Place, Report};
+use super::report::{Fault, Location, Report};
 use super::stages::Stage;
 
 /// What diagnostics call the text of an override.
@@ -78,7 +78,7 @@ impl Override {
 /// Reads `text` as an override's value: one of TOML, or else taken as text.
 pub fn value(text: &str) -> Value {
     let mut report = Report::new(ORIGIN, text);
-    let node = document::parse_value(text, Place::in_file(0..text.len()), 0, &mut report);
+    let node = document::parse_value(text, Location::in_file(0..text.len()), 0, &mut report);
     node.and_then(|node| node.value()).unwrap_or_else(|| Value::Text(text.to_owned()))
 }
 

@@ -7,39 +7,39 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 
 /// Where something stands: bytes of the file (source 0) or of an override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Location {
     source: usize,
     start: usize,
     end: usize,
 }
 
-impl Place {
+impl Location {
     /// `span` of the file.
-    pub(super) fn in_file(span: Range<usize>) -> Place {
-        Place { source: 0, start: span.start, end: span.end }
+    pub(super) fn in_file(span: Range<usize>) -> Location {
+        Location { source: 0, start: span.start, end: span.end }
     }
 
     /// The same source, `span` of it.
-    pub(super) fn at(self, span: Range<usize>) -> Place {
-        Place { source: self.source, start: span.start, end: span.end }
+    pub(super) fn at(self, span: Range<usize>) -> Location {
+        Location { source: self.source, start: span.start, end: span.end }
     }
 }
 
 /// One mistake.
 #[derive(Debug)]
 pub(super) struct Fault {
-    place: Place,
+    place: Location,
     message: String,
     label: String,
     help: Vec<String>,
     /// Another place that has to do with it, and what it is.
-    also: Option<(Place, String)>,
+    also: Option<(Location, String)>,
     absence: bool,
 }
 
 impl Fault {
     /// What is wrong at `place`.
-    pub(super) fn at(place: Place, message: impl Into<String>) -> Fault {
+    pub(super) fn at(place: Location, message: impl Into<String>) -> Fault {
         Fault { place, message: message.into(), label: String::new(), help: Vec::new(), also: None, absence: false }
     }
 
@@ -64,7 +64,7 @@ impl Fault {
     }
 
     /// Shows another place that has to do with it.
-    pub(super) fn also(mut self, place: Place, label: impl Into<String>) -> Fault {
+    pub(super) fn also(mut self, place: Location, label: impl Into<String>) -> Fault {
         self.also = Some((place, label.into()));
         self
     }
@@ -83,7 +83,7 @@ pub struct Note {
     /// The stage.
     pub stage: String,
     /// What it is, at its place.
-    pub told: Diagnostic,
+    pub diagnostic: Diagnostic,
 }
 
 /// How many mistakes are shown. Whoever makes more made one many times, or gave the wrong file.
@@ -110,9 +110,9 @@ impl Report {
     }
 
     /// Adds a text beside the file; all of it is the place.
-    pub(super) fn add_source(&mut self, origin: &str, text: &str) -> Place {
+    pub(super) fn add_source(&mut self, origin: &str, text: &str) -> Location {
         self.sources.push((origin.to_owned(), text.into()));
-        Place { source: self.sources.len() - 1, start: 0, end: text.len() }
+        Location { source: self.sources.len() - 1, start: 0, end: text.len() }
     }
 
     /// Notes a mistake.
@@ -135,10 +135,10 @@ impl Report {
         self.notes.push((stage.to_owned(), note));
     }
 
-    /// All that was told, each with the stage that it is about.
+    /// All notes, each with the stage that it is about.
     pub(super) fn notes(&mut self) -> Vec<Note> {
         let notes = std::mem::take(&mut self.notes);
-        notes.into_iter().map(|(stage, note)| Note { stage, told: self.diagnostic(note).into_note() }).collect()
+        notes.into_iter().map(|(stage, note)| Note { stage, diagnostic: self.diagnostic(note).into_note() }).collect()
     }
 
     /// All that was found wrong, of which there is something.
@@ -156,14 +156,14 @@ impl Report {
     fn diagnostic(&self, fault: Fault) -> Diagnostic {
         let (origin, text) = &self.sources[fault.place.source];
         let span = fault.place.start..fault.place.end;
-        let told = Diagnostic::new(origin, text, span, &fault.message);
-        let told = told.with_label(&fault.label).with_help(&fault.help);
+        let diagnostic = Diagnostic::new(origin, text, span, &fault.message);
+        let diagnostic = diagnostic.with_label(&fault.label).with_help(&fault.help);
         match &fault.also {
             Some((place, label)) => {
                 let (origin, text) = &self.sources[place.source];
-                told.with_other(origin, text, place.start..place.end, label)
+                diagnostic.with_other(origin, text, place.start..place.end, label)
             }
-            None => told,
+            None => diagnostic,
         }
     }
 

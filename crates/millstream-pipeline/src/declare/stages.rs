@@ -4,7 +4,7 @@ use millstream_core::options::Value;
 
 use super::document::{Entry, Node, Tree};
 use super::names::nearest;
-use super::report::{Fault, Place, Report};
+use super::report::{Fault, Location, Report};
 
 /// A declared pipeline.
 pub(super) struct Declared {
@@ -17,7 +17,7 @@ pub(super) struct Declared {
 pub(super) struct Stage {
     pub(super) name: String,
     /// Where its table header stands.
-    pub(super) header: Place,
+    pub(super) header: Location,
     /// In the order of the text.
     pub(super) entries: Vec<Entry>,
     /// It is no table, which has been reported: it exists, and nothing is known of it.
@@ -44,7 +44,7 @@ pub(super) fn read(root: Vec<Entry>, report: &mut Report) -> Declared {
     }
     declared.stages.sort_by_key(|stage| stage.header);
     if declared.stages.is_empty() && report.is_clean() {
-        report.push(Fault::at(Place::in_file(0..0), "no stage is declared").help(EXAMPLE).absence());
+        report.push(Fault::at(Location::in_file(0..0), "no stage is declared").help(EXAMPLE).absence());
     }
     declared
 }
@@ -72,7 +72,7 @@ impl Declared {
         }
     }
 
-    fn add(&mut self, name: String, key: Place, node: Node, report: &mut Report) {
+    fn add(&mut self, name: String, key: Location, node: Node, report: &mut Report) {
         if self.stages.iter().any(|stage| stage.name == name) {
             return;
         }

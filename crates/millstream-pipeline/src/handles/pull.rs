@@ -1,4 +1,4 @@
-//! The way out: a bounded queue between a sink and the program's threads or tasks.
+//! The route out: a bounded queue between a sink and the program's threads or tasks.
 
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
@@ -16,7 +16,7 @@ use crate::outputs::Consumer;
 use crate::policy::Link;
 use crate::stats::LinkCounts;
 
-/// How long a program may leave a full handle alone once the pipeline was told to stop: half of the
+/// How long a program may leave a full handle alone once the pipeline stops: half of the
 /// 100 ms in which a stage returns.
 const STOP: Duration = Duration::from_millis(50);
 
@@ -25,7 +25,7 @@ const STOP: Duration = Duration::from_millis(50);
 /// While `capacity` items wait the sink waits for the program, and with it the thread it runs on:
 /// join it with [`Pipeline::sink`](crate::Pipeline::sink), which gives it one of its own, never with
 /// `inline_sink`. Meanwhile the link before it fills, and its policy says what becomes of the rest;
-/// through a `block` link nothing is lost on the way. Where one thread both steps a pipeline in
+/// through a `block` link nothing is lost on the route. Where one thread both steps a pipeline in
 /// virtual time and takes from it, it would wait for itself: there `capacity` holds all that a step
 /// gives, or [`pull_latest`] serves.
 ///
@@ -45,28 +45,28 @@ pub fn pull_latest<T: Item>(capacity: NonZeroUsize) -> (impl Sink<T> + 'static, 
 }
 
 fn joined<T: Item>(options: Link, waits: bool) -> (PullSink<T>, Pull<T>) {
-    let (bell, counts, gaps) = (Arc::<Bell>::default(), Arc::default(), Upstream::default());
-    // Nothing in it ages, and who waits is rung by the bell.
+    let (shared, counts, gaps) = (Arc::<Shared>::default(), Arc::default(), Upstream::default());
+    // Nothing in it ages, and what both ends share wakes those who wait.
     let (clock, nobody) = (Clock::manual().0, Arc::default());
     let (entry, exit) = link(options, &nobody, &nobody, &clock, &gaps, &counts);
-    let pull = Pull { exit, counts: Arc::clone(&counts), bell: Ring(Arc::clone(&bell)) };
-    (PullSink { entry, gaps, counts, waits, cut: false, bell: Ring(bell) }, pull)
+    let pull = Pull { exit, counts: Arc::clone(&counts), shared: WakeOnDrop(Arc::clone(&shared)) };
+    (PullSink { entry, gaps, counts, waits, cut: false, shared: WakeOnDrop(shared) }, pull)
 }
 
 /// Takes items out of a pipeline, on any thread or in any task.
 ///
 /// Dropping it does not end the pipeline: what comes afterwards is discarded. To end it, stop it.
 pub struct Pull<T: Item> {
-    // Dropped first: the bell rings when the link is closed.
+    // Dropped first: those who wait are woken when the link is closed.
     exit: Exit<T>,
     counts: Arc<LinkCounts>,
-    bell: Ring,
+    shared: WakeOnDrop,
 }
 
 /// What the two ends share beside the link.
 #[derive(Default)]
-struct Bell {
-    way: Mutex<Way>,
+struct Shared {
+    route: Mutex<Route>,
     items: Condvar,
     room: Condvar,
     takers: Wakers,
@@ -74,27 +74,27 @@ struct Bell {
 
 /// The way upstream.
 #[derive(Default)]
-struct Way {
+struct Route {
     /// Known once an item has come.
     upstream: Option<Upstream>,
     /// What was asked before.
     early: Requests,
 }
 
-/// Rings for everybody when its end is dropped.
-struct Ring(Arc<Bell>);
+/// Wakes everybody when its end is dropped.
+struct WakeOnDrop(Arc<Shared>);
 
-impl Bell {
-    fn way(&self) -> MutexGuard<'_, Way> {
-        // Nothing under this lock panics half way.
-        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn route(&self) -> MutexGuard<'_, Route> {
+        // Nothing under this lock panics half route.
+        self.route.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Ring {
+impl Drop for WakeOnDrop {
     fn drop(&mut self) {
         // Whoever was about to wait does so by now.
-        drop(self.0.way());
+        drop(self.0.route());
         self.0.items.notify_all();
         self.0.room.notify_all();
         self.0.takers.wake();
@@ -104,11 +104,11 @@ impl Drop for Ring {
 impl<T: Item> Pull<T> {
     /// The next item; waits while there is none. `None` once the pipeline gives nothing any more.
     pub fn recv(&self) -> Option<T> {
-        let bell = &*self.bell.0;
-        let mut way = bell.way();
+        let shared = &*self.shared.0;
+        let mut route = shared.route();
         loop {
             match self.take() {
-                Err(TryRecv::Empty) => way = bell.items.wait(way).unwrap_or_else(PoisonError::into_inner),
+                Err(TryRecv::Empty) => route = shared.items.wait(route).unwrap_or_else(PoisonError::into_inner),
                 taken => return taken.ok(),
             }
         }
@@ -119,13 +119,13 @@ impl<T: Item> Pull<T> {
     /// # Errors
     /// If none has come by then, or if the pipeline gives nothing any more.
     pub fn recv_timeout(&self, patience: Duration) -> Result<T, TryRecv> {
-        let bell = &*self.bell.0;
+        let shared = &*self.shared.0;
         let mut taken = Err(TryRecv::Empty);
-        let way = bell.items.wait_timeout_while(bell.way(), patience, |_| {
+        let route = shared.items.wait_timeout_while(shared.route(), patience, |_| {
             taken = self.take();
             matches!(taken, Err(TryRecv::Empty))
         });
-        drop(way.unwrap_or_else(PoisonError::into_inner));
+        drop(route.unwrap_or_else(PoisonError::into_inner));
         taken
     }
 
@@ -134,7 +134,7 @@ impl<T: Item> Pull<T> {
     /// # Errors
     /// If none has come yet, or if the pipeline gives nothing any more.
     pub fn try_recv(&self) -> Result<T, TryRecv> {
-        let _way = self.bell.0.way();
+        let _route = self.shared.0.route();
         self.take()
     }
 
@@ -144,13 +144,13 @@ impl<T: Item> Pull<T> {
         poll_fn(|cx| self.poll_take(cx)).await
     }
 
-    /// Asks whoever makes the items for `wish`: a key frame, a bit rate. Asked before the first item
+    /// Asks whoever makes the items for `request`: a key frame, a bit rate. Asked before the first item
     /// has come, it is passed on with that.
-    pub fn ask(&self, wish: Control) {
-        let mut way = self.bell.0.way();
-        match &way.upstream {
-            Some(upstream) => upstream.ask(wish),
-            None => way.early.note(wish),
+    pub fn ask(&self, request: Control) {
+        let mut route = self.shared.0.route();
+        match &route.upstream {
+            Some(upstream) => upstream.ask(request),
+            None => route.early.note(request),
         }
     }
 
@@ -161,21 +161,21 @@ impl<T: Item> Pull<T> {
     }
 
     fn poll_take(&self, cx: &Context<'_>) -> Poll<Option<T>> {
-        let _way = self.bell.0.way();
+        let _route = self.shared.0.route();
         match self.take() {
             Err(TryRecv::Empty) => {
-                self.bell.0.takers.add(cx.waker());
+                self.shared.0.takers.add(cx.waker());
                 Poll::Pending
             }
             taken => Poll::Ready(taken.ok()),
         }
     }
 
-    /// Whoever calls holds the bell's lock, so that the sink's ring comes before or is heard.
+    /// The caller holds the lock of what is shared, so that it misses no notification of the sink.
     fn take(&self) -> Result<T, TryRecv> {
         match self.exit.take() {
             Taken::Item(item) => {
-                self.bell.0.room.notify_one();
+                self.shared.0.room.notify_one();
                 Ok(item)
             }
             Taken::Nothing => Err(TryRecv::Empty),
@@ -192,7 +192,7 @@ impl<T: Item> futures_core::Stream for Pull<T> {
 }
 
 struct PullSink<T: Item> {
-    // Dropped first: the bell rings when the link has ended.
+    // Dropped first: those who wait are woken when the link has ended.
     entry: Entry<T>,
     /// Where the link asks for a key frame.
     gaps: Upstream,
@@ -200,26 +200,26 @@ struct PullSink<T: Item> {
     waits: bool,
     /// The pipeline was stopped and the program took nothing: nothing more is kept.
     cut: bool,
-    bell: Ring,
+    shared: WakeOnDrop,
 }
 
 impl<T: Item> PullSink<T> {
     /// Tells the handle the way upstream, and passes on what it asked before.
-    fn show_way(&self, cx: &Cx) {
-        let mut way = self.bell.0.way();
-        if way.upstream.is_none() {
-            way.upstream = Some(cx.upstream().clone());
-            way.early.iter().for_each(|wish| cx.ask(wish));
+    fn set_route(&self, cx: &Cx) {
+        let mut route = self.shared.0.route();
+        if route.upstream.is_none() {
+            route.upstream = Some(cx.upstream().clone());
+            route.early.iter().for_each(|request| cx.ask(request));
         }
     }
 
     /// Waits for room; whether there is some, or nobody who would want it.
     fn wait_for_room(&mut self, cx: &Cx) -> bool {
-        let bell = &*self.bell.0;
-        let mut way = bell.way();
+        let shared = &*self.shared.0;
+        let mut route = shared.route();
         loop {
-            // Nothing rings when the pipeline is stopped: it is looked up.
-            let waited = bell.room.wait_timeout_while(way, STOP, |_| !self.entry.ready());
+            // Nothing notifies this thread of a stop, so it looks.
+            let waited = shared.room.wait_timeout_while(route, STOP, |_| !self.entry.ready());
             let (back, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             if !waited.timed_out() {
                 return true;
@@ -227,35 +227,35 @@ impl<T: Item> PullSink<T> {
             if cx.stopping() {
                 return false;
             }
-            way = back;
+            route = back;
         }
     }
 }
 
 impl<T: Item> Sink<T> for PullSink<T> {
     fn consume(&mut self, item: T, cx: &mut Cx) -> Result<()> {
-        self.show_way(cx);
+        self.set_route(cx);
         self.cut = self.cut || self.waits && !self.entry.ready() && !self.wait_for_room(cx);
         if self.cut {
             self.counts.dropped_full.add(1);
             return Ok(());
         }
         self.entry.take(item);
-        for wish in self.gaps.take().iter().flat_map(Requests::iter) {
-            cx.ask(wish);
+        for request in self.gaps.take().iter().flat_map(Requests::iter) {
+            cx.ask(request);
         }
         // Whoever found nothing waits by now.
-        drop(self.bell.0.way());
-        self.bell.0.items.notify_one();
-        self.bell.0.takers.wake();
+        drop(self.shared.0.route());
+        self.shared.0.items.notify_one();
+        self.shared.0.takers.wake();
         Ok(())
     }
 
     fn finish(&mut self, _: &mut Cx) -> Result<()> {
         self.entry.finish();
-        drop(self.bell.0.way());
-        self.bell.0.items.notify_all();
-        self.bell.0.takers.wake();
+        drop(self.shared.0.route());
+        self.shared.0.items.notify_all();
+        self.shared.0.takers.wake();
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ pub fn push<T: Item>(capacity: NonZeroUsize) -> (impl Source<T> + 'static, Push<
             closed: false,
             discarded: 0,
             idle: None,
-            wishes: None,
+            requests: None,
         }),
         room: Condvar::new(),
         senders: Wakers::default(),
@@ -71,7 +71,7 @@ struct State<T> {
     discarded: u64,
     /// Set while the source sleeps.
     idle: Option<Waker>,
-    wishes: Option<Requests>,
+    requests: Option<Requests>,
 }
 
 impl<T> Shared<T> {
@@ -161,19 +161,19 @@ impl<T> Push<T> {
         self.shared.state().discarded
     }
 
-    /// What was wished for since the last time, newest of each kind, if anything: an own encoder asks
-    /// before each frame whether this one must be a key frame. Whichever producer asks first hears it.
-    pub fn wishes(&self) -> Option<Requests> {
-        self.shared.state().wishes.take()
+    /// What was requested since the last call, newest of each kind, if anything: an encoder of the program's own looks
+    /// before each frame whether this one must be a key frame. Of several producers the first that asks gets it.
+    pub fn requests(&self) -> Option<Requests> {
+        self.shared.state().requests.take()
     }
 
-    /// Waits for [`wishes`](Push::wishes); `None` once the pipeline takes nothing any more.
-    pub async fn wished(&self) -> Option<Requests> {
+    /// Waits for [`requests`](Push::requests); `None` once the pipeline takes nothing any more.
+    pub async fn requested(&self) -> Option<Requests> {
         poll_fn(|cx| {
             let mut state = self.shared.state();
-            let wishes = state.wishes.take();
-            if wishes.is_some() || state.closed {
-                return Poll::Ready(wishes);
+            let requests = state.requests.take();
+            if requests.is_some() || state.closed {
+                return Poll::Ready(requests);
             }
             self.shared.listeners.add(cx.waker());
             Poll::Pending
@@ -288,8 +288,8 @@ impl<T: Item> Source<T> for PushSource<T> {
         Ok(Next::Idle)
     }
 
-    fn control(&mut self, wish: Control, _: &mut Cx) {
-        self.0.state().wishes.get_or_insert_default().note(wish);
+    fn control(&mut self, request: Control, _: &mut Cx) {
+        self.0.state().requests.get_or_insert_default().note(request);
         self.0.listeners.wake();
     }
 }

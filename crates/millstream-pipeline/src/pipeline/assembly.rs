@@ -12,13 +12,14 @@ use super::{Join, Output, Pipeline, SinkEnd, default_link};
 use crate::faults::FailurePolicy;
 use crate::link::{Exit, link};
 use crate::many::{Announced, Inputs, ManyTask};
-use crate::node::{Seat, SinkNode, StageNode};
+use crate::node::{SinkNode, StageNode};
 use crate::outputs::{Consumer, Edge, Mailbox, Outputs};
 use crate::part_state::Leave;
-use crate::signal::{Signal, Woken};
 use crate::source::{DriverTask, SourceTask};
 use crate::stats::StageCounts;
+use crate::supervisor::Supervisor;
 use crate::task::{Hosted, LinkTask, Task};
+use crate::task_waker::{StageWaker, TaskWaker};
 
 /// The place of a stage in the order of declaration and in the statistics.
 pub(super) struct Reserved {
@@ -30,22 +31,22 @@ pub(super) struct Reserved {
 
 impl Pipeline {
     pub(crate) fn add_source<T: Item>(&mut self, name: &str, source: Box<dyn Source<T>>, blocking: bool) -> Output<T> {
-        let signal = self.new_signal();
-        let output = self.new_output(name, &signal, source.gives());
-        let seat = Seat { reopens: true, ..self.seat(&output.stage, Place::Source, &signal) };
-        let cx = self.cx(&seat, Upstream::default());
+        let waker = self.new_waker();
+        let output = self.new_output(name, &waker, source.gives());
+        let supervisor = Supervisor { reopens: true, ..self.new_supervisor(&output.stage, Place::Source, &waker) };
+        let cx = self.cx(&supervisor, Upstream::default());
         let outputs = self.outputs(&output);
-        let task = SourceTask::new(source, cx, outputs, seat);
-        self.host(&output.stage, &signal, Box::new(task), blocking);
+        let task = SourceTask::new(source, cx, outputs, supervisor);
+        self.host(&output.stage, &waker, Box::new(task), blocking);
         output
     }
 
     pub(crate) fn add_driver(&mut self, name: &str, driver: Box<dyn Source<Infallible>>) {
-        let signal = self.new_signal();
-        let name = self.named(name, &signal);
-        let seat = Seat { reopens: true, ..self.seat(&name, Place::Bundle, &signal) };
-        let cx = self.cx(&seat, Upstream::default());
-        self.host(&name, &signal, Box::new(DriverTask::new(driver, cx, seat)), false);
+        let waker = self.new_waker();
+        let name = self.named(name, &waker);
+        let supervisor = Supervisor { reopens: true, ..self.new_supervisor(&name, Place::Bundle, &waker) };
+        let cx = self.cx(&supervisor, Upstream::default());
+        self.host(&name, &waker, Box::new(DriverTask::new(driver, cx, supervisor)), false);
     }
 
     pub(crate) fn add_stage<I: Item, O: Item>(
@@ -55,12 +56,12 @@ impl Pipeline {
         stage: Box<dyn Stage<I, O>>,
         own_thread: bool,
     ) -> Output<O> {
-        let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
-        let upstream = Upstream::new(join.output.signal.waker());
+        let waker = if own_thread { self.new_waker() } else { Arc::clone(&join.output.waker) };
+        let upstream = Upstream::new(join.output.waker.to_waker());
         let takes = stage.takes();
-        let (node, output) = self.node(name, stage, &signal, upstream.clone(), own_thread);
+        let (node, output) = self.node(name, stage, &waker, upstream.clone(), own_thread);
         self.agree(&output.stage, takes, &join.output);
-        self.join_one(&output.stage, join, &signal, upstream, Box::new(node), own_thread);
+        self.join_one(&output.stage, join, &waker, upstream, Box::new(node), own_thread);
         output
     }
 
@@ -80,13 +81,13 @@ impl Pipeline {
         let SinkEnd { place, sink } = end;
         let name = Arc::clone(&place.name);
         self.unjoined.retain(|unjoined| !Arc::ptr_eq(unjoined, &name));
-        let signal = if own_thread { self.new_signal() } else { Arc::clone(&join.output.signal) };
-        self.homes.push((Arc::clone(&name), Arc::clone(&signal)));
-        let seat = self.seat_at(place, &signal);
-        let upstream = Upstream::new(join.output.signal.waker());
+        let waker = if own_thread { self.new_waker() } else { Arc::clone(&join.output.waker) };
+        self.homes.push((Arc::clone(&name), Arc::clone(&waker)));
+        let supervisor = self.supervise(place, &waker);
+        let upstream = Upstream::new(join.output.waker.to_waker());
         self.agree(&name, sink.takes(), &join.output);
-        let node = SinkNode::new(sink, self.cx(&seat, upstream.clone()), seat, own_thread);
-        self.join_one(&name, join, &signal, upstream, Box::new(node), own_thread);
+        let node = SinkNode::new(sink, self.cx(&supervisor, upstream.clone()), supervisor, own_thread);
+        self.join_one(&name, join, &waker, upstream, Box::new(node), own_thread);
     }
 
     pub(crate) fn add_many_stage<I: Item, O: Item>(
@@ -94,37 +95,37 @@ impl Pipeline {
         name: &str,
         stage: Box<dyn Stage<FromInput<I>, O>>,
     ) -> (Inputs<I>, Output<O>) {
-        let (signal, takes) = (self.new_signal(), stage.takes());
-        let (node, output) = self.node(name, stage, &signal, Upstream::new(signal.waker()), true);
-        (self.gather(&output.stage, &signal, takes, Box::new(node)), output)
+        let (waker, takes) = (self.new_waker(), stage.takes());
+        let (node, output) = self.node(name, stage, &waker, Upstream::new(waker.to_waker()), true);
+        (self.gather(&output.stage, &waker, takes, Box::new(node)), output)
     }
 
     pub(crate) fn add_many_sink<T: Item>(&mut self, name: &str, sink: Box<dyn Sink<FromInput<T>>>) -> Inputs<T> {
-        let (signal, takes) = (self.new_signal(), sink.takes());
-        let name = self.named(name, &signal);
-        let seat = self.seat(&name, Place::Sink, &signal);
-        let node = SinkNode::new(sink, self.cx(&seat, Upstream::new(signal.waker())), seat, true);
-        self.gather(&name, &signal, takes, Box::new(node))
+        let (waker, takes) = (self.new_waker(), sink.takes());
+        let name = self.named(name, &waker);
+        let supervisor = self.new_supervisor(&name, Place::Sink, &waker);
+        let node = SinkNode::new(sink, self.cx(&supervisor, Upstream::new(waker.to_waker())), supervisor, true);
+        self.gather(&name, &waker, takes, Box::new(node))
     }
 
     fn node<I: Incoming, O: Item>(
         &mut self,
         name: &str,
         stage: Box<dyn Stage<I, O>>,
-        signal: &Arc<Signal>,
+        waker: &Arc<TaskWaker>,
         upstream: Upstream,
         has_link: bool,
     ) -> (StageNode<I, O>, Output<O>) {
-        let output = self.new_output(name, signal, stage.gives());
-        let seat = self.seat(&output.stage, Place::Stage, signal);
-        let cx = self.cx(&seat, upstream);
+        let output = self.new_output(name, waker, stage.gives());
+        let supervisor = self.new_supervisor(&output.stage, Place::Stage, waker);
+        let cx = self.cx(&supervisor, upstream);
         let outputs = self.outputs(&output);
-        (StageNode::new(stage, cx, outputs, seat, has_link), output)
+        (StageNode::new(stage, cx, outputs, supervisor, has_link), output)
     }
 
     /// The takers of `output`, and the way on which the program asks for what it gives.
     fn outputs<T: Item>(&self, output: &Output<T>) -> Outputs<T> {
-        let requests = Upstream::new(output.signal.waker());
+        let requests = Upstream::new(output.waker.to_waker());
         self.shared.figures().set_requests(&output.stage, &requests);
         Outputs::new(&output.mailbox, requests)
     }
@@ -132,12 +133,12 @@ impl Pipeline {
     fn gather<T: Item>(
         &mut self,
         name: &Arc<str>,
-        signal: &Arc<Signal>,
+        waker: &Arc<TaskWaker>,
         takes: Option<Codec>,
         consumer: Box<dyn Consumer<FromInput<T>>>,
     ) -> Inputs<T> {
-        let announced = Announced::new(name, signal, takes);
-        self.host(name, signal, Box::new(ManyTask::new(&announced, consumer)), false);
+        let announced = Announced::new(name, waker, takes);
+        self.host(name, waker, Box::new(ManyTask::new(&announced, consumer)), false);
         Inputs::new(announced)
     }
 
@@ -146,31 +147,31 @@ impl Pipeline {
         &mut self,
         name: &Arc<str>,
         join: Join<T>,
-        signal: &Arc<Signal>,
+        waker: &Arc<TaskWaker>,
         upstream: Upstream,
         consumer: Box<dyn Consumer<T>>,
         own_thread: bool,
     ) {
         if own_thread {
-            let exit = self.link(name, join, signal, upstream);
-            self.host(name, signal, Box::new(LinkTask::new(exit, consumer)), false);
+            let exit = self.link(name, join, waker, upstream);
+            self.host(name, waker, Box::new(LinkTask::new(exit, consumer)), false);
         } else {
             self.edge(&join.output, consumer, upstream);
         }
     }
 
-    /// Joins a link to an output; the end that `signal`'s task takes from.
+    /// Joins a link to an output; the end that `waker`'s task takes from.
     pub(super) fn link<T: Item>(
         &mut self,
         to: &Arc<str>,
         join: Join<T>,
-        signal: &Arc<Signal>,
+        waker: &Arc<TaskWaker>,
         upstream: Upstream,
     ) -> Exit<T> {
         let Join { output, link: chosen } = join;
         let chosen = chosen.unwrap_or_else(default_link::<T>);
         let counts = Arc::default();
-        let (entry, exit) = link(chosen, &output.signal, signal, &self.clock, &upstream, &counts);
+        let (entry, exit) = link(chosen, &output.waker, waker, &self.clock, &upstream, &counts);
         self.shared.figures().add_link(self.part.id(), &output.stage, to, chosen, &counts);
         self.edge(&output, Box::new(entry), upstream);
         exit
@@ -179,10 +180,10 @@ impl Pipeline {
     fn edge<T: Item>(&mut self, output: &Output<T>, consumer: Box<dyn Consumer<T>>, upstream: Upstream) {
         let leave = Arc::<Leave>::default();
         output.mailbox.post(Edge::new(consumer, upstream, &leave, self.part_alive.clone()));
-        output.signal.ring();
+        output.waker.notify();
         // What is joined within a part stays so when it is detached, and drains.
         if output.part != self.part.id() {
-            self.part.add_join(leave, Arc::clone(&output.signal));
+            self.part.add_join(leave, Arc::clone(&output.waker));
         }
     }
 
@@ -196,28 +197,28 @@ impl Pipeline {
         }
     }
 
-    fn new_output<T>(&mut self, name: &str, signal: &Arc<Signal>, codec: Option<Codec>) -> Output<T> {
-        let (stage, signal) = (self.named(name, signal), Arc::clone(signal));
-        Output { stage, mailbox: Mailbox::new(), signal, part: self.part.id(), codec }
+    fn new_output<T>(&mut self, name: &str, waker: &Arc<TaskWaker>, codec: Option<Codec>) -> Output<T> {
+        let (stage, waker) = (self.named(name, waker), Arc::clone(waker));
+        Output { stage, mailbox: Mailbox::new(), waker, part: self.part.id(), codec }
     }
 
-    /// The name of a stage that is hosted by the task of `signal`.
-    fn named(&mut self, name: &str, signal: &Arc<Signal>) -> Arc<str> {
+    /// The name of a stage that is hosted by the task of `waker`.
+    fn named(&mut self, name: &str, waker: &Arc<TaskWaker>) -> Arc<str> {
         let name: Arc<str> = Arc::from(name);
-        self.homes.push((Arc::clone(&name), Arc::clone(signal)));
+        self.homes.push((Arc::clone(&name), Arc::clone(waker)));
         name
     }
 
-    fn new_signal(&mut self) -> Arc<Signal> {
-        let signal = Arc::default();
-        self.shared.add(&signal);
-        self.part.add_signal(&signal);
-        signal
+    fn new_waker(&mut self) -> Arc<TaskWaker> {
+        let waker = Arc::default();
+        self.shared.add(&waker);
+        self.part.add_waker(&waker);
+        waker
     }
 
-    fn seat(&mut self, name: &Arc<str>, stands: Place, signal: &Arc<Signal>) -> Seat {
+    fn new_supervisor(&mut self, name: &Arc<str>, stands: Place, waker: &Arc<TaskWaker>) -> Supervisor {
         let place = self.reserve(name, stands);
-        self.seat_at(place, signal)
+        self.supervise(place, waker)
     }
 
     /// Gives a stage its place in the order of declaration and in the statistics.
@@ -233,14 +234,14 @@ impl Pipeline {
         Reserved { name: Arc::clone(name), index, counts, on_failure }
     }
 
-    fn seat_at(&self, place: Reserved, signal: &Arc<Signal>) -> Seat {
+    fn supervise(&self, place: Reserved, waker: &Arc<TaskWaker>) -> Supervisor {
         let Reserved { name, index, counts, on_failure } = place;
-        Seat {
+        Supervisor {
             name,
             part: Arc::clone(&self.part),
             place: index,
             counts,
-            woken: Woken::new(signal),
+            waker: StageWaker::new(waker),
             shared: Arc::clone(&self.shared),
             clock: self.clock.clone(),
             timed: self.timed,
@@ -249,16 +250,16 @@ impl Pipeline {
         }
     }
 
-    fn cx(&self, seat: &Seat, upstream: Upstream) -> Cx {
-        Cx::new(self.clock.clone(), Waker::from(Arc::clone(&seat.woken)), upstream, self.part.run.clone())
+    fn cx(&self, supervisor: &Supervisor, upstream: Upstream) -> Cx {
+        Cx::new(self.clock.clone(), Waker::from(Arc::clone(&supervisor.waker)), upstream, self.part.run.clone())
     }
 
-    fn host(&mut self, name: &Arc<str>, signal: &Arc<Signal>, task: Box<dyn Task>, blocking: bool) {
+    fn host(&mut self, name: &Arc<str>, waker: &Arc<TaskWaker>, task: Box<dyn Task>, blocking: bool) {
         self.tasks.push(Hosted {
             name: Arc::clone(name),
             part: Arc::clone(&self.part),
             _part_alive: self.part_alive.clone(),
-            signal: Arc::clone(signal),
+            waker: Arc::clone(waker),
             task,
             blocking,
             costs: Vec::new(),

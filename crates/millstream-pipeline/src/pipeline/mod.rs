@@ -22,8 +22,8 @@ use crate::part::Part;
 use crate::part_state::{Alive, PartState};
 use crate::policy::{Link, Policy};
 use crate::shared::Shared;
-use crate::signal::Signal;
 use crate::task::Hosted;
+use crate::task_waker::TaskWaker;
 
 mod assembly;
 
@@ -38,8 +38,8 @@ pub struct Pipeline {
     part: Arc<PartState>,
     part_alive: Option<Arc<Alive>>,
     tasks: Vec<Hosted>,
-    /// The task that hosts each stage, by its bell.
-    homes: Vec<(Arc<str>, Arc<Signal>)>,
+    /// The task that hosts each stage, by its waker.
+    homes: Vec<(Arc<str>, Arc<TaskWaker>)>,
     /// What happens when a stage fails, by its name.
     on_failure: Vec<(Arc<str>, Arc<FailurePolicy>)>,
     /// What was declared.
@@ -74,7 +74,7 @@ impl Prepared {
 pub struct Output<T> {
     stage: Arc<str>,
     mailbox: Arc<Mailbox<T>>,
-    signal: Arc<Signal>,
+    waker: Arc<TaskWaker>,
     /// The part that its stage is of.
     part: u64,
     /// What it is encoded with, where that is known.
@@ -86,7 +86,7 @@ impl<T> Clone for Output<T> {
         Output {
             stage: Arc::clone(&self.stage),
             mailbox: Arc::clone(&self.mailbox),
-            signal: Arc::clone(&self.signal),
+            waker: Arc::clone(&self.waker),
             part: self.part,
             codec: self.codec.clone(),
         }
@@ -188,7 +188,7 @@ impl Pipeline {
     /// The tasks of a part, and how it is detached. Nothing of it stays if it is wrong.
     pub(crate) fn into_part(mut self) -> Result<(Vec<Hosted>, Part)> {
         let wrong = self.check();
-        let alive = self.part_alive.take().expect("an attached part is told of when it ends");
+        let alive = self.part_alive.take().expect("an attached part has one until it is complete");
         let part = Part::new(&self.shared, &self.part, &alive, &self.tasks);
         if let Err(error) = wrong {
             part.detach();
@@ -277,7 +277,7 @@ impl Pipeline {
         self.add_source(name, Box::new(source), true)
     }
 
-    /// Adds what must run without media, on a thread of its own: called when it is due or woken, until
+    /// Adds what must run without media, on a thread of its own: called when it is due or waker, until
     /// it ends or the pipeline does.
     pub fn driver(&mut self, name: &str, driver: impl Source<Infallible> + 'static) {
         self.add_driver(name, Box::new(driver));
@@ -349,9 +349,9 @@ impl Pipeline {
         let join = input.into();
         let announced = inputs.announced();
         self.agree(&announced.stage, announced.takes.clone(), &join.output);
-        let upstream = Upstream::new(join.output.signal.waker());
-        let (stage, signal) = (Arc::clone(&announced.stage), Arc::clone(&announced.signal));
-        let exit = self.link(&stage, join, &signal, upstream.clone());
+        let upstream = Upstream::new(join.output.waker.to_waker());
+        let (stage, waker) = (Arc::clone(&announced.stage), Arc::clone(&announced.waker));
+        let exit = self.link(&stage, join, &waker, upstream.clone());
         announced.post(exit, upstream)
     }
 
@@ -395,16 +395,16 @@ impl Pipeline {
         found
     }
 
-    /// Has the stage `name` be busy with each item for as long as `cost` says, told how many it had
-    /// before, so that queues fill in virtual time. Its item is taken and worked on at the beginning of that
+    /// Keeps the stage `stage` busy with each item for as long as `cost` returns, so that queues fill in virtual time.
+    /// `cost` gets the number of items before this one. Its item is taken and worked on at the beginning of that
     /// time. An inline stage keeps its host busy. In real time it has no effect: there work takes time by itself.
     ///
     /// # Panics
     /// If no stage is called that.
     pub fn cost(&mut self, stage: &str, cost: impl FnMut(u64) -> Duration + Send + 'static) {
         let home = self.homes.iter().find(|(name, _)| &**name == stage);
-        let (_, signal) = home.unwrap_or_else(|| panic!("no stage is called `{stage}`"));
-        let host = self.tasks.iter_mut().find(|task| Arc::ptr_eq(&task.signal, signal));
+        let (_, waker) = home.unwrap_or_else(|| panic!("no stage is called `{stage}`"));
+        let host = self.tasks.iter_mut().find(|task| Arc::ptr_eq(&task.waker, waker));
         host.expect("every stage has a host").costs.push((Box::new(cost), 0));
     }
 }

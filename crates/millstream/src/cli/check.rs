@@ -10,7 +10,7 @@ pub(super) fn check(declared: &Declared, registry: &Registry) -> Result<(), Fail
     let plan = declare::read(&text, &file, &overrides, registry).map_err(Failure::Declared)?;
     let stages = plan.stages.len();
     for note in &plan.notes {
-        terminal::say_error(&note.told.to_string());
+        terminal::say_error(&note.diagnostic.to_string());
     }
     terminal::say(&format!("{file}: {stages} stages, nothing wrong"));
     Ok(())

@@ -72,39 +72,40 @@ fn introduce(pipeline: &Pipeline, quiet: bool) {
     }
 }
 
-/// Ctrl-C, from before anything is opened: whom to stop, once there is somebody.
+/// Ctrl-C, from before anything is opened. It stops the pipeline once there is one.
 struct Interrupt {
     clock: Clock,
-    /// When it was first told.
-    told: OnceLock<Timestamp>,
+    /// When the first signal came.
+    first: OnceLock<Timestamp>,
     stopper: OnceLock<Stopper>,
 }
 
-/// Signals that come together within this are one.
-const ONE_WISH: Duration = Duration::from_millis(500);
+/// Signals that come within this of the first count once.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 impl Interrupt {
     fn listen() -> Arc<Interrupt> {
-        let interrupt = Arc::new(Interrupt { clock: Clock::system(), told: OnceLock::new(), stopper: OnceLock::new() });
+        let interrupt =
+            Arc::new(Interrupt { clock: Clock::system(), first: OnceLock::new(), stopper: OnceLock::new() });
         let listening = Arc::clone(&interrupt);
-        if let Err(error) = ctrlc::set_handler(move || listening.hear()) {
+        if let Err(error) = ctrlc::set_handler(move || listening.handle()) {
             tracing::warn!("Ctrl-C will not stop cleanly: {error}");
         }
         interrupt
     }
 
-    /// Stops first and speaks afterwards: nobody may be reading.
-    fn hear(&self) {
+    /// Stops first and prints afterwards: standard error may block.
+    fn handle(&self) {
         let now = self.clock.now();
-        match self.told.set(now) {
+        match self.first.set(now) {
             Ok(()) => {
                 if let Some(stopper) = self.stopper.get() {
                     stopper.stop();
                 }
                 terminal::say_error("stopping; once more to leave at once");
             }
-            // A wrapper may signal the process and its group: that is one wish.
-            Err(_) if self.told.get().is_some_and(|first| now.since(*first) < ONE_WISH) => {}
+            // A wrapper may signal the process and its group: both mean the same.
+            Err(_) if self.first.get().is_some_and(|first| now.since(*first) < SAME_SIGNAL) => {}
             Err(_) => {
                 terminal::set_status(None);
                 // What shells give for an interrupt.
@@ -113,15 +114,15 @@ impl Interrupt {
         }
     }
 
-    /// Stops `running` when told to, or at once if that was before.
+    /// Stops `running` at the first signal, or at once if that came before.
     fn stops(&self, running: &Running) {
-        if self.stopper.set(running.stopper()).is_ok() && self.told.get().is_some() {
+        if self.stopper.set(running.stopper()).is_ok() && self.first.get().is_some() {
             running.stop();
         }
     }
 }
 
-/// Shows the status until the pipeline ends or is told to.
+/// Shows the status until the pipeline ends or stops.
 fn watch(running: &Running, limit: Option<Span>) {
     let start = running.clock().now();
     let mut status = Status::default();

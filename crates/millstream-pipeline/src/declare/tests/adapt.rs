@@ -67,7 +67,7 @@ fn planned(text: &str) -> (Vec<String>, Vec<String>) {
         format!("{} < {}", stage.name, inputs.join(", "))
     };
     let note = |note: &crate::declare::Note| {
-        format!("{} {}:{} {}", note.stage, note.told.line, note.told.column, note.told.message)
+        format!("{} {}:{} {}", note.stage, note.diagnostic.line, note.diagnostic.column, note.diagnostic.message)
     };
     (plan.stages.iter().map(stage).collect(), plan.notes.iter().map(note).collect())
 }
@@ -132,7 +132,7 @@ fn the_rate_and_the_channels_are_made_to_fit_and_the_lines_are_told() {
         ["louder-rate 10:9 `louder` gives sound of 44100 Hz in 6 channels, and `out` gets 48000 Hz in 2 channels"]
     );
     let plan = read(&text, "test.toml", &[], &registry()).unwrap();
-    let shown = plan.notes[0].told.to_string();
+    let shown = plan.notes[0].diagnostic.to_string();
     for words in [
         "note: `louder` gives",
         "--> test.toml:10:9",

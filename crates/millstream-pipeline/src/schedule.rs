@@ -1,9 +1,9 @@
-//! When a source is asked next: at once, at a time, when it is woken, after a loss, or never again.
+//! When a source is asked next: at once, at a time, when it is waker, after a loss, or never again.
 
 use millstream_core::{Error, Next, Timestamp};
 
-use crate::node::{Called, Seat};
 use crate::retry::Backoff;
+use crate::supervisor::{Called, Supervisor};
 use crate::task::Step;
 
 /// Bad items in a row after which a source is left alone too: nothing good is coming just now.
@@ -13,7 +13,7 @@ const ASKED_IN_VAIN: u32 = 10_000;
 
 /// When a source is asked next, and what went wrong since its last good item.
 #[derive(Debug, Default)]
-pub(crate) struct Turn {
+pub(crate) struct Schedule {
     rest: Rest,
     bad: u32,
     backoff: Backoff,
@@ -29,13 +29,13 @@ enum Rest {
     None,
     Until(Timestamp),
     Idle,
-    /// It lost what it stands on: not before this time, whatever is wished.
+    /// It lost what it stands on: not before this time, whatever is requested.
     BackOff(Timestamp),
     Ended,
 }
 
-impl Turn {
-    /// Its waker was used, or it heard a wish: what it said before is forgotten.
+impl Schedule {
+    /// Its waker was used, or a request came: what it said before is forgotten.
     pub(crate) fn now(&mut self) {
         if matches!(self.rest, Rest::Until(_) | Rest::Idle) {
             self.rest = Rest::None;
@@ -62,28 +62,28 @@ impl Turn {
     }
 
     /// The item it gave when it was asked, or none and when it is asked again.
-    pub(crate) fn after<T>(&mut self, called: Called<Next<T>>, seat: &Seat, now: Timestamp) -> Option<T> {
+    pub(crate) fn after<T>(&mut self, called: Called<Next<T>>, supervisor: &Supervisor, now: Timestamp) -> Option<T> {
         self.rest = match called {
             Called::Well(Next::Item(item)) => {
                 if self.lost {
-                    seat.recovered();
+                    supervisor.recovered();
                 }
-                *self = Turn::default();
+                *self = Schedule::default();
                 return Some(item);
             }
-            Called::Well(Next::Until(time)) if time <= now => self.in_vain(seat),
+            Called::Well(Next::Until(time)) if time <= now => self.in_vain(supervisor),
             Called::Well(Next::Until(time)) => Rest::Until(time),
             Called::Well(Next::Idle) => Rest::Idle,
             Called::Well(Next::End) | Called::Failed(_) => Rest::Ended,
             Called::Skipped => {
                 self.bad += 1;
-                if self.bad < BAD_IN_A_ROW { Rest::None } else { self.back_off(seat, now) }
+                if self.bad < BAD_IN_A_ROW { Rest::None } else { self.back_off(supervisor, now) }
             }
             Called::Lost(error) => {
                 if !std::mem::replace(&mut self.lost, true) {
-                    seat.lost(&error);
+                    supervisor.lost(&error);
                 }
-                self.back_off(seat, now)
+                self.back_off(supervisor, now)
             }
         };
         if !matches!(self.rest, Rest::None) {
@@ -93,7 +93,7 @@ impl Turn {
     }
 
     /// It said to come at a time that has come, and does so again and again: nobody gets anything else done.
-    fn in_vain(&mut self, seat: &Seat) -> Rest {
+    fn in_vain(&mut self, supervisor: &Supervisor) -> Rest {
         self.in_vain += 1;
         if self.in_vain < ASKED_IN_VAIN {
             return Rest::None;
@@ -101,14 +101,14 @@ impl Turn {
         let words = format!(
             "it was asked {ASKED_IN_VAIN} times, and each time for a moment that had come; it must give an item or a later time"
         );
-        let _: Called<()> = seat.call(|| Err(Error::fatal(words)));
+        let _: Called<()> = supervisor.call(|| Err(Error::fatal(words)));
         Rest::Ended
     }
 
-    fn back_off(&mut self, seat: &Seat, now: Timestamp) -> Rest {
+    fn back_off(&mut self, supervisor: &Supervisor, now: Timestamp) -> Rest {
         let wait = self.backoff.next();
         self.bad = 0;
-        tracing::warn!("{}: trying again in {wait:?}", seat.name);
+        tracing::warn!("{}: trying again in {wait:?}", supervisor.name);
         Rest::BackOff(now + wait)
     }
 }
