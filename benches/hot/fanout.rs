@@ -6,8 +6,8 @@ use std::task::Waker;
 
 use millstream::core::{Clock, Cx, Role, Run, Sink, Upstream, VP8};
 use millstream::webrtc::{
-    Audience, AudienceSink, Backend, BackendPeer, Capabilities, Command, Engine, EventSender, Feed, Peer, PeerOptions,
-    Seat,
+    Audience, AudienceSink, Backend, BackendPeer, Capabilities, Command, Engine, EventSender, FrameReceiver, Opened,
+    Peer, PeerOptions, Subscription,
 };
 
 use crate::packetize::{frame, packetizer, packets};
@@ -35,8 +35,8 @@ pub(crate) struct Hall {
     sink: AudienceSink,
     cx: Cx,
     packets: millstream::core::RtpPackets,
-    feeds: Feeds,
-    _viewers: Vec<(Peer, Seat)>,
+    receivers: Receivers,
+    _viewers: Vec<(Peer, Subscription)>,
 }
 
 impl Hall {
@@ -45,31 +45,31 @@ impl Hall {
         let cx = Cx::new(clock.clone(), Waker::noop().clone(), Upstream::default(), Run::default());
         let audience = Audience::new(clock.clone());
         let sink = audience.video_sink(VP8).expect("the first");
-        let feeds = Feeds::default();
-        let engine = Engine::new(Nowhere(feeds.clone()));
+        let receivers = Receivers::default();
+        let engine = Engine::new(Nowhere(receivers.clone()));
         let join = |_| {
             let peer = engine.peer(PeerOptions::new(clock.clone())).expect("a peer of an engine that takes all");
-            let seat = audience.join(&peer, "bench").expect("there is an end");
-            (peer, seat)
+            let subscription = audience.subscribe(&peer, "bench").expect("there is an end");
+            (peer, subscription)
         };
         let _viewers = (0..viewers).map(join).collect();
         let packets = packets(&mut packetizer(), &frame(Role::Start, 5000)).expect("its packets");
-        Hall { sink, cx, packets, feeds, _viewers }
+        Hall { sink, cx, packets, receivers, _viewers }
     }
 
     /// Hands one frame to all viewers, and takes it from each as an engine does.
     pub(crate) fn show(&mut self) {
         self.sink.consume(self.packets.clone(), &mut self.cx).expect("packets of its codec");
-        for feed in self.feeds.lock().expect("one thread").iter_mut() {
-            feed.try_next().expect("each viewer gets it");
+        for receiver in self.receivers.lock().expect("one thread").iter_mut() {
+            receiver.try_next().expect("each viewer gets it");
         }
     }
 }
 
-type Feeds = Arc<Mutex<Vec<Feed>>>;
+type Receivers = Arc<Mutex<Vec<FrameReceiver>>>;
 
 /// An engine whose viewers are connected at once.
-struct Nowhere(Feeds);
+struct Nowhere(Receivers);
 
 impl Backend for Nowhere {
     fn name(&self) -> &str {
@@ -82,16 +82,16 @@ impl Backend for Nowhere {
         capabilities
     }
 
-    fn open(&self, _: PeerOptions, _: EventSender) -> millstream::core::Result<Box<dyn BackendPeer>> {
-        Ok(Box::new(Nowhere(self.0.clone())))
+    fn open(&self, _: PeerOptions, _: EventSender) -> millstream::core::Result<Opened> {
+        Ok(Opened::new(Nowhere(self.0.clone())))
     }
 }
 
 impl BackendPeer for Nowhere {
     fn command(&self, command: Command) {
         if let Command::AddTrack(track) = command {
-            track.feed.open();
-            self.0.lock().expect("one thread").push(track.feed);
+            track.frames.connected();
+            self.0.lock().expect("one thread").push(track.frames);
         }
     }
 }

@@ -19,10 +19,11 @@ fuzz_target!(
         BACKEND.with(|backend| {
             let engine = millstream_webrtc::Engine::new(backend.clone());
             let peer = engine.peer(PeerOptions::new(Clock::system())).expect("a peer opens");
-            for codec in [VP8, OPUS] {
-                let options = TrackOptions { codec, stream: "fuzz".into(), id: codec.media.to_string() };
-                peer.add_track(options).expect("a track is added");
-            }
+            let add = |codec: millstream_core::Codec| {
+                let id = codec.media.to_string();
+                peer.add_track(TrackOptions { codec, stream: "fuzz".into(), id }).expect("a track is added")
+            };
+            let _tracks = [VP8, OPUS].map(add);
             if peer.set_remote_description(Description::offer(sdp)).wait().is_ok() {
                 let _ = peer.set_local_description(None).wait();
             }

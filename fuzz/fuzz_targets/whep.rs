@@ -9,7 +9,8 @@ use axum::body::Body;
 use axum::http::Request;
 use libfuzzer_sys::fuzz_target;
 use millstream_fuzz::{ask, body};
-use millstream_signaling::fuzz::{Fake, Site};
+use millstream_signaling::fuzz::Site;
+use millstream_testkit::engine::FakeEngine;
 
 /// More requests than a session takes say nothing new.
 const MOST: usize = 16;
@@ -17,7 +18,7 @@ const MOST: usize = 16;
 fuzz_target!(|data: &[u8]| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
-        let site = Site::new(&Fake::default().engine());
+        let site = Site::new(&FakeEngine::new().engine());
         let (mut session, mut tag) = (String::from("/whep/0"), String::from("\"0\""));
         for text in parts(data).take(MOST) {
             let Some(request) = request(text, &session, &tag) else { continue };

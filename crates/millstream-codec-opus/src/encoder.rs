@@ -11,7 +11,7 @@ use crate::options::{Options, Rate};
 
 /// Encodes sound as Opus.
 ///
-/// It answers [`Control::Bitrate`] (never above its own option), [`Control::Loss`], and
+/// It answers [`Control::Bitrate`] (never above its own option), [`Control::Loss`] (never below its own option), and
 /// [`Control::KeyFrame`], because a decoder can start at every packet.
 #[derive(Debug)]
 pub struct Encoder {
@@ -140,7 +140,8 @@ impl Stage<AudioFrame, EncodedFrame> for Encoder {
                 self.set_bitrate()
             }
             Control::Loss(share) => {
-                self.loss = share.map_or(self.options.expected_loss.share(), |share| f64::from(share.clamp(0.0, 1.0)));
+                let own = self.options.expected_loss.share();
+                self.loss = share.map_or(own, |share| own.max(f64::from(share.clamp(0.0, 1.0))));
                 self.set_loss()
             }
             Control::KeyFrame(_) => Ok(()),

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cpal::{ErrorKind, Host, HostId};
-use millstream_core::{Error, Result};
 use millstream_core::device::Kind;
+use millstream_core::{Error, Result};
 
 use crate::quiet;
 

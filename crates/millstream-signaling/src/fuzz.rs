@@ -1,12 +1,11 @@
-//! What the fuzz targets reach that nobody else may: built with `--cfg fuzzing` alone.
+//! What only the fuzz targets may call: built with `--cfg fuzzing` alone.
 
 use axum::Router;
 use millstream_core::{Clock, OPUS, VP8};
 use millstream_webrtc::{Audience, AudienceSink, Engine};
 
-use crate::access::{Access, Origins};
-pub use crate::fake::Fake;
-use crate::page::http;
+use crate::http::access::{Access, Origins};
+use crate::page::routes;
 use crate::whep::{Endpoint, Fragment, Offer, Stream};
 
 /// A page's routes without a port.
@@ -35,9 +34,9 @@ impl Site {
             base: String::new(),
             max_viewers: 100,
         });
-        // Whoever asks is let in, so that what asks is looked at.
+        // All requests are let in, so that they are read.
         let access = Access { token: None, origins: Origins::default(), local: false };
-        Site { routes: http::routes(endpoint, access), _ends: ends }
+        Site { routes: routes::routes(endpoint, access), _ends: ends }
     }
 }
 

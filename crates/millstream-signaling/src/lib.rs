@@ -61,20 +61,16 @@
 
 pub mod page;
 
-mod access;
-mod connections;
-mod problem;
+mod http;
 mod random;
-mod server;
-mod tls;
 mod whep;
 
-#[cfg(any(test, fuzzing))]
-#[path = "../tests/page/fake.rs"]
-mod fake;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+#[cfg(test)]
+#[path = "../tests/page/samples.rs"]
+mod samples;
 
 use millstream_core::Registry;
 use millstream_webrtc::Engine;

@@ -1,4 +1,4 @@
-//! Tools for testing Millstream stages: conformance suites, an emulated network, a camera, a sound server and an
+//! Tools for testing Millstream stages and engines: conformance suites, an emulated network, engines without one, a camera, a sound server and an
 //! X server without hardware, collecting sinks, limited sources, measuring, and an honest skip.
 //!
 //! A development dependency; nothing here runs in a program.
@@ -10,6 +10,7 @@ mod chance;
 mod collect;
 pub mod conformance;
 mod emulated;
+pub mod engine;
 pub mod examples;
 mod measure;
 mod skip;
@@ -19,7 +20,7 @@ mod xvfb;
 
 pub use chance::Chance;
 pub use collect::{Collected, limited};
-pub use emulated::{Conditions, Counts, EmulatedLink};
+pub use emulated::{Conditions, Counts, EmulatedLink, EmulatedNetwork};
 pub use measure::{bends, psnr, strength, tone};
 pub use skip::skipped;
 #[cfg(unix)]

@@ -1,9 +1,8 @@
-//! How a connection of the `webrtc` crate is made: only the codecs that are sent, and our own
+//! How a connection of the `webrtc` crate is made: with the codecs of the peer's options, and our own
 //! reports among the interceptors.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use millstream_core::{Codec, Error, Media, Result};
 use millstream_webrtc::PeerOptions;
@@ -29,29 +28,23 @@ pub(crate) const ABS_CAPTURE_TIME: &str = "http://www.webrtc.org/experiments/rtp
 /// (measured, Chromium 156, loopback).
 pub(crate) const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
-/// Silence after which the remote side counts as away, and then as gone: 8 s in all, where the
-/// crate waits for 30. A keep-alive a second leaves room for a few that are lost.
-const DISCONNECTED: Duration = Duration::from_secs(3);
-const FAILED: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
-
-/// The first payload type that is free for whoever wants one (RFC 3551, section 6).
+/// The first dynamic payload type (RFC 3551, section 6).
 const FIRST_DYNAMIC: u8 = 96;
 
-/// Makes a connection that can send `codecs`.
+/// Makes a connection with the codecs of `options`.
 pub(crate) async fn open(
     options: &PeerOptions,
-    codecs: &[Codec],
     streams: &Streams,
     handler: Handler,
     runtime: Arc<PeerRuntime>,
 ) -> Result<Arc<dyn PeerConnection>> {
+    let time_outs = &options.time_outs;
     let settings = SettingEngineBuilder::new()
-        // A browser that hides its addresses is found when it calls; asking the network for names
-        // takes a socket for each peer.
+        // A browser that hides its addresses sends the first packet itself; resolving names over mDNS
+        // would take a socket for each peer.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_ice_timeouts(Some(DISCONNECTED), Some(FAILED), Some(KEEP_ALIVE))
-        // Whoever answers may choose (RFC 5763, section 5). As the DTLS client, the crate leaves its
+        .with_ice_timeouts(Some(time_outs.disconnected), Some(time_outs.failed), Some(time_outs.keep_alive))
+        // The answering side may choose (RFC 5763, section 5). As the DTLS client, the crate leaves its
         // first flight lying until a timer of ICE comes round: 200 ms (measured, webrtc 0.21.1).
         .with_answering_dtls_role(RTCDtlsRole::Server)
         .build();
@@ -66,7 +59,7 @@ pub(crate) async fn open(
     let addresses: Vec<_> = options.addresses.iter().map(|address| SocketAddr::new(*address, 0)).collect();
     let connection = PeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).build())
-        .with_media_engine(media(codecs)?)
+        .with_media_engine(media(&options.codecs)?)
         .with_setting_engine(settings)
         .with_interceptor_registry(registry)
         .with_runtime(runtime)

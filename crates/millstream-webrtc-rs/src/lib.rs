@@ -20,12 +20,12 @@
 //! - **abs-capture-time** and **playout-delay 0/0** are offered, and written where negotiated.
 //! - **RTCP** is read where it arrives: the crate keeps it to itself.
 //! - **Panics** of the crate end the peer they happen in, with [`PeerState::Failed`], and nothing else.
+//! - **Failures** of the connection leave the peer, so that an ICE restart can connect it again, until it is closed.
 //!
 //! [`PeerState::Failed`]: millstream_webrtc::PeerState::Failed
 
 #![forbid(unsafe_code)]
 
-mod bell;
 mod connection;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -41,21 +41,25 @@ mod shard;
 mod socket;
 mod timer;
 mod track;
+mod wake_list;
 
 use std::sync::Arc;
 
 use millstream_core::Result;
-use millstream_webrtc::{Backend, BackendPeer, Capabilities, Command, Engine, EventSender, PeerOptions, Responder};
+use millstream_webrtc::{Backend, BackendPeer, Capabilities, Command, Engine, EventSender, Opened, PeerOptions};
 use tokio::sync::mpsc;
 
 use crate::shard::Shards;
+
+/// What diagnostics call this engine.
+const NAME: &str = "webrtc-rs";
 
 /// The engine over the `webrtc` crate.
 pub fn engine() -> Engine {
     Engine::new(WebRtcRs::default())
 }
 
-/// The back-end itself, for who wants to look behind [`engine`]. Cloning shares it.
+/// The back-end behind [`engine`], which counts its tasks. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub struct WebRtcRs(Arc<Shards>);
 
@@ -73,7 +77,7 @@ impl WebRtcRs {
 
 impl Backend for WebRtcRs {
     fn name(&self) -> &str {
-        "webrtc-rs"
+        NAME
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -81,27 +85,28 @@ impl Backend for WebRtcRs {
         able.send = true;
         able.trickle = true;
         able.ice_restart = true;
+        able.rollback = true;
         able.stun = true;
         able.turn_udp = true;
         able
     }
 
-    fn open(&self, options: PeerOptions, events: EventSender) -> Result<Box<dyn BackendPeer>> {
+    fn open(&self, options: PeerOptions, events: EventSender) -> Result<Opened> {
         let (sender, commands) = mpsc::unbounded_channel();
-        self.0.spawn(|bell| peer::run(options, events, commands, bell))?;
-        Ok(Box::new(Commands(sender)))
+        self.0.spawn(|wake_list| peer::run(options, events, commands, wake_list))?;
+        Ok(Opened::new(Commands(sender)))
     }
 }
 
-/// The way to a peer's task.
+/// Sends commands to a peer's task.
 struct Commands(mpsc::UnboundedSender<Command>);
 
 impl BackendPeer for Commands {
     fn command(&self, command: Command) {
-        // What is not taken is dropped, and its responder says that the peer is closed. To close what
-        // is closed is no error.
+        // A command to a peer that has ended is dropped, and its responder says that the peer is closed. To close
+        // it again is no error.
         if let Err(mpsc::error::SendError(Command::Close(done))) = self.0.send(command) {
-            Responder::send(done, Ok(()));
+            done.send(Ok(()));
         }
     }
 }

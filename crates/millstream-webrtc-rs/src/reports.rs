@@ -51,6 +51,10 @@ impl Stream {
         Stream { ssrc, rate, video, cname, feedback, ended, captured }
     }
 
+    pub(crate) fn feedback(&self) -> &Feedback {
+        &self.feedback
+    }
+
     /// Nothing more is sent: the next report is the last, and says so.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
@@ -60,9 +64,9 @@ impl Stream {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Says that the other side needs a frame to start from.
-    pub(crate) fn want_key_frame(&self) {
-        self.feedback.key_frame_wanted();
+    /// Requests a frame to start from, for the other side.
+    pub(crate) fn request_key_frame(&self) {
+        self.feedback.key_frame_requested();
     }
 
     /// Notes that what was captured at `time` has the RTP timestamp `ticks`.
@@ -111,13 +115,13 @@ impl Streams {
 pub(crate) struct Reports {
     clock: Clock,
     streams: Streams,
-    sent: Vec<Sent>,
+    sent: Vec<SentCount>,
     due: Option<Instant>,
     read: VecDeque<TaggedPacket>,
     write: VecDeque<TaggedPacket>,
 }
 
-struct Sent {
+struct SentCount {
     ssrc: u32,
     packets: u32,
     octets: u32,
@@ -132,7 +136,7 @@ impl Reports {
     fn count(&mut self, ssrc: u32, octets: usize) -> bool {
         let first = !self.sent.iter().any(|sent| sent.ssrc == ssrc);
         if first {
-            self.sent.push(Sent { ssrc, packets: 0, octets: 0 });
+            self.sent.push(SentCount { ssrc, packets: 0, octets: 0 });
         }
         if let Some(sent) = self.sent.iter_mut().find(|sent| sent.ssrc == ssrc) {
             sent.packets = sent.packets.wrapping_add(1);
@@ -170,16 +174,16 @@ impl Reports {
         });
     }
 
-    fn hear(&self, packet: &dyn rtcp::Packet) {
+    fn read_packet(&self, packet: &dyn rtcp::Packet) {
         let any = packet.as_any();
         if let Some(report) = any.downcast_ref::<ReceiverReport>() {
             report.reports.iter().for_each(|block| self.reception(block));
         } else if let Some(report) = any.downcast_ref::<SenderReport>() {
             report.reports.iter().for_each(|block| self.reception(block));
         } else if let Some(loss) = any.downcast_ref::<PictureLossIndication>() {
-            self.of(loss.media_ssrc, Feedback::key_frame_wanted);
+            self.of(loss.media_ssrc, Feedback::key_frame_requested);
         } else if let Some(request) = any.downcast_ref::<FullIntraRequest>() {
-            request.fir.iter().for_each(|entry| self.of(entry.ssrc, Feedback::key_frame_wanted));
+            request.fir.iter().for_each(|entry| self.of(entry.ssrc, Feedback::key_frame_requested));
         } else if let Some(estimate) = any.downcast_ref::<ReceiverEstimatedMaximumBitrate>() {
             // It is one for the whole transport, whichever streams it lists; pictures are what can follow it.
             let streams = lock(&self.streams.0);
@@ -206,11 +210,11 @@ impl Reports {
         });
     }
 
-    /// Tells the stream `ssrc`. Its lock is not held meanwhile.
-    fn of(&self, ssrc: u32, tell: impl Fn(&Feedback)) {
+    /// Calls `report` with the feedback of the stream `ssrc`. Its lock is not held meanwhile.
+    fn of(&self, ssrc: u32, report: impl Fn(&Feedback)) {
         let stream = lock(&self.streams.0).iter().find(|stream| stream.ssrc == ssrc).cloned();
         if let Some(stream) = stream {
-            tell(&stream.feedback);
+            report(&stream.feedback);
         }
     }
 }
@@ -224,7 +228,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Reports {
 
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtcp(packets) = &packet.message.packet {
-            packets.iter().for_each(|packet| self.hear(packet.as_ref()));
+            packets.iter().for_each(|packet| self.read_packet(packet.as_ref()));
         }
         self.read.push_back(packet);
         Ok(())

@@ -1,5 +1,5 @@
 //! The runtime that the `webrtc` crate gets, one for each peer: it knows the crate's tasks, so that
-//! none outlives the peer, and hears of a panic in one.
+//! none outlives the peer, and it reports a panic in one.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -17,28 +17,28 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
-use crate::handler::Signal;
+use crate::handler::ConnectionEvent;
 use crate::socket::Socket;
 use crate::timer::Timer;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A peer's share of its thread's runtime: whoever ends the peer calls [`end`](PeerRuntime::end).
+/// A peer's share of its thread's runtime. The end of the peer calls [`end`](PeerRuntime::end).
 pub(crate) struct PeerRuntime {
     tasks: Mutex<Vec<AbortHandle>>,
-    signals: UnboundedSender<Signal>,
+    events: UnboundedSender<ConnectionEvent>,
     timer: Timer,
     sockets: Sockets,
 }
 
 impl PeerRuntime {
-    pub(crate) fn new(signals: UnboundedSender<Signal>) -> Arc<PeerRuntime> {
-        Arc::new(PeerRuntime { tasks: Mutex::default(), signals, timer: Timer::default(), sockets: Sockets::default() })
+    pub(crate) fn new(events: UnboundedSender<ConnectionEvent>) -> Arc<PeerRuntime> {
+        Arc::new(PeerRuntime { tasks: Mutex::default(), events, timer: Timer::default(), sockets: Sockets::default() })
     }
 
     /// Runs `task` until it ends or the peer does.
     pub(crate) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
-        let (signals, sockets) = (self.signals.clone(), self.sockets.clone());
+        let (events, sockets) = (self.events.clone(), self.sockets.clone());
         let mut task = Caught(Box::pin(task));
         let handle = tokio::spawn(async move {
             let turn = poll_fn(|cx| {
@@ -48,7 +48,7 @@ impl PeerRuntime {
                 poll
             });
             if turn.await.is_err() {
-                let _ = signals.send(Signal::Panicked);
+                let _ = events.send(ConnectionEvent::Panicked);
             }
         });
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +77,7 @@ impl Sockets {
 
     fn flush(&self, cx: &mut Context<'_>) {
         let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that the kernel takes nothing for wakes this task, and is tried again then.
+        // A socket that the kernel takes nothing from now wakes this task later.
         for socket in sockets.iter().filter_map(Weak::upgrade) {
             let _ = socket.poll_flush(cx);
         }
@@ -91,7 +91,7 @@ impl<F: Future> Future for Caught<F> {
     type Output = Result<F::Output, ()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // What a panic leaves behind is never looked at again: the peer ends.
+        // Nothing looks at what a panic leaves behind: the peer ends.
         match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Ok),
             Err(_) => Poll::Ready(Err(())),
@@ -99,9 +99,9 @@ impl<F: Future> Future for Caught<F> {
     }
 }
 
-struct Task(tokio::task::JoinHandle<()>);
+struct Spawned(tokio::task::JoinHandle<()>);
 
-impl JoinHandle for Task {
+impl JoinHandle for Spawned {
     fn detach(&self) {}
     fn abort(&self) {
         self.0.abort();
@@ -113,7 +113,7 @@ impl JoinHandle for Task {
 
 impl Runtime for PeerRuntime {
     fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        Box::new(Task(self.run(future)))
+        Box::new(Spawned(self.run(future)))
     }
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let socket = Arc::new(Socket::new(TokioRuntime.wrap_udp_socket(socket)?));
@@ -154,11 +154,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_in_a_task_is_told_and_ends_with_it() {
-        let (signals, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        let runtime = PeerRuntime::new(signals);
+    async fn a_panic_in_a_task_is_reported() {
+        let (events, mut reported) = tokio::sync::mpsc::unbounded_channel();
+        let runtime = PeerRuntime::new(events);
         runtime.run(async { panic!("of the crate") });
-        assert!(matches!(heard.recv().await, Some(Signal::Panicked)));
+        assert!(matches!(reported.recv().await, Some(ConnectionEvent::Panicked)));
         let endless = runtime.run(std::future::pending());
         runtime.end();
         assert!(endless.await.unwrap_err().is_cancelled());

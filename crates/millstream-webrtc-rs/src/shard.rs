@@ -9,7 +9,7 @@ use millstream_core::{Error, Result};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 
-use crate::bell::Bell;
+use crate::wake_list::WakeList;
 
 /// At most this many threads: one alone carried a hundred viewers of 2.3 Mbit/s at 0.37 of a core (measured, webrtc 0.21.1).
 const MOST: usize = 2;
@@ -24,15 +24,18 @@ pub(crate) struct Shards {
 #[derive(Debug)]
 struct Shard {
     runtime: Handle,
-    bell: Bell,
+    wake_list: WakeList,
     /// The thread ends when this and the copies that its tasks hold are gone.
     alive: mpsc::Sender<()>,
 }
 
 impl Shards {
-    /// Runs the task that `make` makes on the next thread, which is started if need be, and whose bell
-    /// it is given.
-    pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, make: impl FnOnce(Bell) -> F) -> Result<()> {
+    /// Runs the task that `make` makes on the next thread, which is started if need be, and whose wake list
+    /// it gets.
+    pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        make: impl FnOnce(WakeList) -> F,
+    ) -> Result<()> {
         let count = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST));
         let index = self.next.fetch_add(1, Ordering::Relaxed) % count;
         let mut shards = self.started.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +44,7 @@ impl Shards {
             shards.push(shard);
         }
         let shard = &shards[index.min(shards.len() - 1)];
-        let (alive, task) = (shard.alive.clone(), make(shard.bell.clone()));
+        let (alive, task) = (shard.alive.clone(), make(shard.wake_list.clone()));
         shard.runtime.spawn(async move {
             task.await;
             drop(alive);
@@ -62,20 +65,20 @@ impl Shard {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (alive, mut gone) = mpsc::channel::<()>(1);
-        let bell = Bell::default();
-        let served = bell.clone();
+        let wake_list = WakeList::default();
+        let served = wake_list.clone();
         thread::Builder::new()
             .name(format!("webrtc-rs {index}"))
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
                         () = served.serve() => {}
-                        // Nothing is sent: it ends with whoever could.
+                        // Nothing is ever sent: this ends when the last sender is dropped.
                         _ = gone.recv() => {}
                     }
                 });
             })
             .map_err(failed)?;
-        Ok(Shard { runtime: handle, bell, alive })
+        Ok(Shard { runtime: handle, wake_list, alive })
     }
 }

@@ -29,7 +29,7 @@ struct Batch {
     packets: usize,
     segment: usize,
     to: Option<(SocketAddr, Option<EcnCodepoint>)>,
-    /// Who could not send because the kernel takes nothing at present.
+    /// The tasks that could not send because the kernel takes nothing at present.
     blocked: Vec<Waker>,
 }
 
@@ -48,7 +48,7 @@ impl Socket {
             let segment_size = (batch.packets > 1).then_some(batch.segment);
             let transmit = Transmit { destination, ecn, contents: &batch.bytes, segment_size, src_ip: None };
             if let Err(error) = ready!(self.inner.poll_send(cx, &transmit)) {
-                // As with any datagram: whether somebody is there is for ICE to find out.
+                // As with any datagram: ICE finds out whether the other side is still there.
                 tracing::debug!("{} packets to {destination} were not sent: {error}", batch.packets);
             }
             batch.bytes.clear();
@@ -65,7 +65,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // The last word of a connection.
+        // The last packets of a connection, such as its goodbye.
         let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
 }
@@ -77,7 +77,7 @@ impl Batch {
         let room = self.packets < most && self.bytes.len() + transmit.contents.len() <= usize::from(u16::MAX);
         match self.to {
             None => true,
-            // Behind a shorter one there is no next.
+            // A shorter one is the last of its run.
             Some(to) => {
                 to == (transmit.destination, transmit.ecn) && whole && room && transmit.contents.len() <= self.segment
             }
@@ -125,7 +125,7 @@ impl AsyncUdpSocket for Socket {
         self.inner.poll_recv(cx, bufs, meta)
     }
 
-    // That packets are put together is nobody else's business: max_gso_segments stays at 1.
+    // The crate must not batch as well: max_gso_segments stays at 1.
 
     fn max_gro_segments(&self) -> usize {
         self.inner.max_gro_segments()
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_does_not_take_waits_and_whoever_was_refused_is_woken() {
+    fn what_the_kernel_does_not_take_waits_and_refused_tasks_are_woken() {
         let (kernel, socket) = socket();
         assert!(give(&socket, 1, 100).is_ready(), "it waits here");
         kernel.full.store(true, Ordering::Relaxed);

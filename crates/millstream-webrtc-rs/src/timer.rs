@@ -2,8 +2,8 @@
 //!
 //! The `webrtc` crate sleeps until its next deadline anew at every turn of its loop, which is at every
 //! packet, and leaves the sleep as soon as the next packet comes. Setting an alarm of the runtime and
-//! taking it back each time costs more than leaving it set: so it stays set where it was, and who is
-//! woken too early by it sets it on.
+//! taking it back each time costs more than leaving it set: so it stays set, and a task that wakes too early
+//! re-arms it.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// An alarm that whoever sleeps next takes over. Cloning gives another handle.
+/// An alarm that the next sleep takes over. Cloning gives another handle.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timer(Arc<Mutex<Option<Alarm>>>);
 
@@ -22,10 +22,10 @@ type Alarm = Pin<Box<Sleep>>;
 impl Timer {
     /// Sleeps for `duration`. Several may sleep at once; the alarm is kept for one of them.
     pub(crate) fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        // Whoever sleeps for longer than a day may look at the clock in between.
+        // A longer sleep may end early: its task looks at the clock and sleeps again.
         let duration = duration.min(Duration::from_secs(86_400));
-        let mut nap = Nap { until: Instant::now() + duration, alarm: None, timer: self.clone() };
-        Box::pin(poll_fn(move |cx| nap.poll(cx)))
+        let mut sleeping = Sleeping { until: Instant::now() + duration, alarm: None, timer: self.clone() };
+        Box::pin(poll_fn(move |cx| sleeping.poll(cx)))
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<Alarm>> {
@@ -33,13 +33,13 @@ impl Timer {
     }
 }
 
-struct Nap {
+struct Sleeping {
     until: Instant,
     alarm: Option<Alarm>,
     timer: Timer,
 }
 
-impl Nap {
+impl Sleeping {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let until = self.until;
         let alarm = self.alarm.get_or_insert_with(|| {
@@ -59,7 +59,7 @@ impl Nap {
     }
 }
 
-impl Drop for Nap {
+impl Drop for Sleeping {
     fn drop(&mut self) {
         if let Some(alarm) = self.alarm.take() {
             *self.timer.slot() = Some(alarm);
@@ -87,18 +87,18 @@ mod tests {
     #[tokio::test]
     async fn several_sleep_at_once() {
         let (timer, start) = (Timer::default(), Instant::now());
-        let nap = |millis| {
-            let nap = timer.sleep(Duration::from_millis(millis));
+        let sleep = |millis| {
+            let sleep = timer.sleep(Duration::from_millis(millis));
             async move {
-                nap.await;
+                sleep.await;
                 assert!(start.elapsed() >= Duration::from_millis(millis));
             }
         };
-        tokio::join!(nap(30), nap(10), nap(20));
+        tokio::join!(sleep(30), sleep(10), sleep(20));
     }
 
     #[tokio::test]
-    async fn whoever_takes_the_alarm_over_is_the_one_that_is_woken() {
+    async fn the_sleep_that_takes_the_alarm_over_is_woken() {
         let timer = Timer::default();
         let mut left = timer.sleep(Duration::from_millis(10));
         assert!(left.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());

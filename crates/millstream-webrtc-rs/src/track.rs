@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millstream_core::{Clock, Codec, Media, RtpHeader, Timestamp};
-use millstream_webrtc::{Feed, Frame, LocalTrack};
+use millstream_webrtc::{FrameReceiver, LocalTrack};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters};
@@ -17,28 +17,32 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::rtp_transceiver::RtpSender;
 
-use crate::bell::Bell;
 use crate::connection;
 use crate::reports::{Stream, Streams};
+use crate::wake_list::WakeList;
 
 /// Between two capture stamps on sound, whose receiver counts on from the last; pictures carry one each.
 const CAPTURE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A track that was added, and, once the connection stands, runs.
+/// A track that was added and, once the connection stands, is sent.
 pub(crate) struct Track {
     pub(crate) codec: Codec,
     pub(crate) stream: Arc<Stream>,
     pub(crate) local: Arc<TrackLocalStaticRTP>,
     pub(crate) agreed: Arc<Agreed>,
     pub(crate) sender: Option<Arc<dyn RtpSender>>,
-    /// Gone once it runs.
-    pub(crate) feed: Option<Feed>,
+    /// The section that it was offered or agreed in, by name.
+    pub(crate) mid: Option<String>,
+    /// That section was agreed, or turned down: taking an offer back does not change it.
+    pub(crate) settled: bool,
+    /// Gone once it is sent.
+    pub(crate) frames: Option<FrameReceiver>,
 }
 
 impl Track {
     /// `track` of the peer that is called `cname`.
     pub(crate) fn new(track: LocalTrack, cname: &str) -> Track {
-        let LocalTrack { codec, stream: name, id, feed, feedback, .. } = track;
+        let LocalTrack { codec, stream: name, id, frames, feedback, .. } = track;
         let ssrc = random_ssrc();
         let coding = RTCRtpCodingParameters {
             ssrc: Some(ssrc),
@@ -55,16 +59,17 @@ impl Track {
         let media = MediaStreamTrack::new(name, id.clone(), id, kind, vec![encoding]);
         let stream = Arc::new(Stream::new(ssrc, &codec, cname.to_owned(), feedback));
         let local = Arc::new(TrackLocalStaticRTP::new(media));
-        Track { codec, stream, local, agreed: Arc::default(), sender: None, feed: Some(feed) }
+        let frames = Some(frames);
+        Track { codec, stream, local, agreed: Arc::default(), sender: None, mid: None, settled: false, frames }
     }
 
-    /// Whether its sender is gone, and all that waited is sent.
+    /// Whether it has ended, and all that waited is sent.
     pub(crate) fn is_ended(&self) -> bool {
-        self.feed.as_ref().map_or_else(|| self.stream.is_ended(), Feed::is_ended)
+        self.frames.as_ref().map_or_else(|| self.stream.is_ended(), FrameReceiver::is_ended)
     }
 
-    /// Sends it as was agreed, from the next frame on, or no more of it. What is not sent is one of
-    /// `streams` no more: nobody reports on it, and nobody is heard about it.
+    /// Sends it as was agreed, from the next frame on, or no more of it. What is not sent is not one of
+    /// `streams`: there are no reports on it in either direction.
     pub(crate) fn agree(&self, negotiated: Option<Negotiated>, streams: &Streams) {
         let before = std::mem::replace(&mut *lock(&self.agreed.0), negotiated);
         match (before, negotiated) {
@@ -72,9 +77,9 @@ impl Track {
             (Some(_), None) => streams.remove(self.stream.ssrc),
             _ => {}
         }
-        let goes_on = before.is_none() && negotiated.is_some() && self.feed.is_none();
+        let goes_on = before.is_none() && negotiated.is_some() && self.frames.is_none();
         if goes_on && self.codec.media == Media::Video {
-            self.stream.want_key_frame();
+            self.stream.request_key_frame();
         }
     }
 }
@@ -98,34 +103,35 @@ pub(crate) struct Negotiated {
     pub(crate) playout_delay: Option<u8>,
 }
 
-/// Sends the frames of `feed` until it ends or the connection does.
+/// Sends `frames` until they end or the connection does.
 pub(crate) async fn send(
-    mut feed: Feed,
-    bell: Bell,
+    mut frames: FrameReceiver,
+    wake_list: WakeList,
     local: Arc<TrackLocalStaticRTP>,
     stream: Arc<Stream>,
     agreed: Arc<Agreed>,
     clock: Clock,
 ) {
     let mut stamped: Option<Timestamp> = None;
-    let mut cord = None;
-    while let Some(Frame { sequence, packets }) = poll_fn(|cx| {
+    let mut waker = None;
+    while let Some(frame) = poll_fn(|cx| {
         // The waker of a task is the same for as long as it lives.
-        let cord = cord.get_or_insert_with(|| bell.cord(cx.waker()));
-        feed.poll_next(&mut Context::from_waker(cord))
+        let waker = waker.get_or_insert_with(|| wake_list.waker(cx.waker()));
+        frames.poll_next(&mut Context::from_waker(waker))
     })
     .await
     {
+        let packets = &frame.packets;
         let (Some(first), Some(to)) = (packets.headers.first(), agreed.now()) else { continue };
-        stream.captured(first.timestamp, packets.time);
+        stream.captured(first.timestamp.wrapping_add(frame.timestamp_offset), packets.time);
         let due = packets.codec.media == Media::Video
             || stamped.is_none_or(|at| packets.time < at || packets.time.since(at) >= CAPTURE_INTERVAL);
         if due {
             stamped = Some(packets.time);
         }
-        for (index, (header, payload)) in packets.iter().enumerate() {
+        for (index, (header, payload)) in frame.iter().enumerate() {
             let stamp = (due && index == 0).then(|| clock.utc(packets.time).ntp());
-            let header = to.header(&header, stream.ssrc, sequence.wrapping_add(index as u16), stamp);
+            let header = to.header(&header, stream.ssrc, stamp);
             if local.write_rtp(rtp::Packet { header, payload }).await.is_err() {
                 return;
             }
@@ -134,12 +140,12 @@ pub(crate) async fn send(
 }
 
 impl Negotiated {
-    fn header(&self, from: &RtpHeader, ssrc: u32, sequence_number: u16, stamp: Option<u64>) -> rtp::header::Header {
+    fn header(&self, from: &RtpHeader, ssrc: u32, stamp: Option<u64>) -> rtp::header::Header {
         let mut header = rtp::header::Header {
             version: 2,
             marker: from.marker,
             payload_type: self.payload_type,
-            sequence_number,
+            sequence_number: from.sequence,
             timestamp: from.timestamp,
             ssrc,
             ..rtp::header::Header::default()
@@ -156,13 +162,13 @@ impl Negotiated {
     }
 }
 
-/// An SSRC nobody foresees (RFC 3550, section 8.1).
+/// An SSRC that cannot be predicted (RFC 3550, section 8.1).
 fn random_ssrc() -> u32 {
     (random() as u32).max(1)
 }
 
-/// A name for one peer, of 96 bits that nobody foresees (RFC 7022, section 4.2): all its tracks are by one clock,
-/// and nobody knows by it that two peers are of one program.
+/// The CNAME of one peer, of 96 bits that cannot be predicted (RFC 7022, section 4.2): all its tracks are by one
+/// clock, and two peers of one program cannot be linked by it.
 pub(crate) fn random_cname() -> String {
     format!("{:016x}{:08x}", random(), random() as u32)
 }

@@ -1,4 +1,4 @@
-//! Waiting for a future on a thread that has no runtime.
+//! Waiting for a future on a thread without a runtime.
 
 use std::future::Future;
 use std::pin::pin;

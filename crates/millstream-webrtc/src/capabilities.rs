@@ -16,8 +16,12 @@ pub struct Capabilities {
     pub data_channels: bool,
     /// Exchanges candidates after the descriptions (RFC 8838).
     pub trickle: bool,
-    /// Moves a connection to other addresses while it runs.
+    /// Moves a connection to other addresses while it runs, and makes one that has failed again.
     pub ice_restart: bool,
+    /// Takes an offer back ([`Description::rollback`](crate::Description::rollback)).
+    pub rollback: bool,
+    /// Takes its sockets from [`PeerOptions::network`], and its time from [`PeerOptions::clock`].
+    pub any_network: bool,
     /// Asks STUN servers (`stun:`) for its address.
     pub stun: bool,
     /// Relays through TURN over UDP.
@@ -35,10 +39,18 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Refuses what `options` ask beyond this, for the engine called `engine`.
+    /// Refuses what `options` ask for that the engine called `engine` cannot do.
     pub fn check(&self, engine: &str, options: &PeerOptions) -> Result<()> {
         if options.addresses.is_empty() {
             return Err(Error::config("no address to bind; give PeerOptions::addresses at least one"));
+        }
+        if options.codecs.is_empty() {
+            return Err(Error::config("no codec to negotiate; give PeerOptions::codecs at least one"));
+        }
+        if !self.any_network && !options.network.is_system() {
+            return Err(Error::config(format!(
+                "the engine `{engine}` opens its own sockets; leave PeerOptions::network out, or use another engine"
+            )));
         }
         options.ice_servers.iter().flat_map(|server| &server.urls).try_for_each(|url| self.check_url(engine, url))
     }

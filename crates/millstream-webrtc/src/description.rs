@@ -9,6 +9,8 @@ pub enum DescriptionKind {
     ProvisionalAnswer,
     /// It answers one.
     Answer,
+    /// It takes the pending offer back (RFC 9429, section 4.1.10.2). Its text is empty.
+    Rollback,
 }
 
 /// A session description (RFC 8866) and what it is.
@@ -29,6 +31,12 @@ impl Description {
     /// An answer.
     pub fn answer(sdp: impl Into<String>) -> Description {
         Description { kind: DescriptionKind::Answer, sdp: sdp.into() }
+    }
+
+    /// What takes the pending offer back: as the local description one of ours, as the remote description one of
+    /// the other side.
+    pub fn rollback() -> Description {
+        Description { kind: DescriptionKind::Rollback, sdp: String::new() }
     }
 }
 

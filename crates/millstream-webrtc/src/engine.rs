@@ -1,4 +1,4 @@
-//! An engine, whichever it is.
+//! An engine behind the client API.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,10 +37,10 @@ impl Engine {
     /// If `options` ask for what the engine cannot do.
     pub fn peer(&self, options: PeerOptions) -> Result<Peer> {
         self.capabilities.check(self.name(), &options)?;
-        let (sender, events, state) = EventSender::new();
-        let clock = options.clock.clone();
-        let backend = self.backend.open(options, sender.clone())?;
-        Ok(Peer::new(self.clone(), backend, clock, sender, events, state))
+        let (sender, reported) = EventSender::new();
+        let (clock, codecs) = (options.clock.clone(), options.codecs.clone());
+        let opened = self.backend.open(options, sender.clone())?;
+        Ok(Peer::new(self.clone(), opened, clock, codecs, sender, reported))
     }
 }
 

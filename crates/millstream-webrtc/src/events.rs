@@ -1,4 +1,4 @@
-//! What a peer tells, as one stream from which nothing that still holds is lost.
+//! What a peer reports, as one stream from which nothing that still holds is lost.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,44 +10,22 @@ use millstream_core::units::Bitrate;
 
 use crate::block::block_on;
 use crate::watch::{Setter, Watch};
-use crate::{Candidate, Reception, TrackId};
+use crate::{Candidate, PeerState, Reception, SignalingState, TrackId};
 
-/// How far a connection is: the states of W3C's `RTCPeerConnectionState`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PeerState {
-    /// Nothing has begun.
-    #[default]
-    New,
-    /// ICE or DTLS is on its way.
-    Connecting,
-    /// Media can flow.
-    Connected,
-    /// The remote side is not heard at the moment; it may come back.
-    Disconnected,
-    /// It cannot be reached. Everything behind the peer has been freed.
-    Failed,
-    /// It was closed, by us or by the remote side.
-    Closed,
-}
-
-impl PeerState {
-    /// Whether nothing comes after it.
-    pub fn is_final(self) -> bool {
-        matches!(self, PeerState::Failed | PeerState::Closed)
-    }
-}
-
-/// Something a peer tells.
+/// Something a peer reports.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PeerEvent {
     /// It changed its state; [`Peer::state`](crate::Peer::state) follows it.
     State(PeerState),
-    /// A local candidate to tell the remote side; `None` once there will be no more.
+    /// The exchange of offer and answer changed its state;
+    /// [`Peer::signaling_state`](crate::Peer::signaling_state) follows it.
+    Signaling(SignalingState),
+    /// A local candidate for the remote side; `None` once there will be no more.
     Candidate(Option<Candidate>),
-    /// The remote side wishes a frame that a decoder can start from, or this side dropped one that
-    /// others refer to. The track has told its pipeline already.
-    KeyFrameWanted {
+    /// The remote side requests a frame that a decoder can start from, or this side dropped one that
+    /// others refer to. The track has asked its pipeline already.
+    KeyFrameRequested {
         /// The track it is about.
         track: TrackId,
     },
@@ -60,6 +38,13 @@ pub enum PeerEvent {
         /// What the report says.
         reception: Reception,
     },
+    /// The track cannot be sent: the remote side lacks its codec, for instance. The other tracks are not affected.
+    TrackFailed {
+        /// The track it is about.
+        track: TrackId,
+        /// Why, in words.
+        reason: String,
+    },
     /// Offer and answer have to be exchanged (again).
     NegotiationNeeded,
     /// Sockets and tasks are freed. The last event.
@@ -67,12 +52,13 @@ pub enum PeerEvent {
 }
 
 impl PeerEvent {
-    /// Whether `newer` says all that this says, so that nobody needs both.
+    /// Whether `newer` makes this event obsolete.
     fn is_replaced_by(&self, newer: &PeerEvent) -> bool {
-        use PeerEvent::{BitrateEstimate, KeyFrameWanted, NegotiationNeeded, Reception};
+        use PeerEvent::{BitrateEstimate, KeyFrameRequested, NegotiationNeeded, Reception, TrackFailed};
         match (self, newer) {
-            (KeyFrameWanted { track: old }, KeyFrameWanted { track: new }) => old == new,
+            (KeyFrameRequested { track: old }, KeyFrameRequested { track: new }) => old == new,
             (Reception { track: old, .. }, Reception { track: new, .. }) => old == new,
+            (TrackFailed { track: old, .. }, TrackFailed { track: new, .. }) => old == new,
             (BitrateEstimate(_), BitrateEstimate(_)) | (NegotiationNeeded, NegotiationNeeded) => true,
             _ => false,
         }
@@ -81,21 +67,22 @@ impl PeerEvent {
 
 /// The events of one peer, first first. It ends after [`PeerEvent::Closed`].
 ///
-/// What was not read yet gives way to what makes it worthless: an estimate, a report or a key-frame wish to
-/// a newer one about the same track, candidates to those of the next ICE session, and the oldest of 16 states
-/// to a newer state. So the remote side, which can have its ICE restarted and its connection falter as often
-/// as it likes, does not grow a stream that nobody reads. Once this is dropped nothing is kept.
+/// What was not read yet gives way to what makes it worthless: an estimate, a report, a failure or a key-frame
+/// request to a newer one about the same track, candidates to those of the next ICE session, and the oldest of 32
+/// states to a newer state. So the remote side, which can have its ICE restarted and its connection falter as often
+/// as it likes, cannot grow a stream that is not read. Once this is dropped nothing is kept.
 #[derive(Debug)]
 pub struct Events(Arc<Mutex<Queue>>);
 
-/// States that wait at most. A connection that is made passes through two, one that falters through two more.
-const STATES: usize = 16;
+/// States that wait at most, of the connection and of signalling together. A connection that is made passes through
+/// two each, one that falters through two more.
+const STATES: usize = 32;
 
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<PeerEvent>,
     ended: bool,
-    /// Whoever could read it is gone.
+    /// The reader is gone.
     unread: bool,
     waker: Option<Waker>,
 }
@@ -111,13 +98,13 @@ impl Queue {
         }
         match event {
             PeerEvent::Candidate(_) => self.forget_former_candidates(),
-            PeerEvent::State(_) => self.make_room_for_a_state(),
+            PeerEvent::State(_) | PeerEvent::Signaling(_) => self.make_room_for_a_state(),
             _ => {}
         }
         self.events.push_back(event);
     }
 
-    /// After the last candidate of an ICE session comes the first of the next one: nobody needs the former any more.
+    /// After the last candidate of an ICE session comes the first of the next one: the former ones are obsolete.
     fn forget_former_candidates(&mut self) {
         let Some(last) = self.events.iter().rposition(|event| *event == PeerEvent::Candidate(None)) else { return };
         let mut index = 0..;
@@ -125,7 +112,7 @@ impl Queue {
     }
 
     fn make_room_for_a_state(&mut self) {
-        let is_state = |event: &PeerEvent| matches!(event, PeerEvent::State(_));
+        let is_state = |event: &PeerEvent| matches!(event, PeerEvent::State(_) | PeerEvent::Signaling(_));
         if self.events.iter().filter(|event| is_state(event)).count() >= STATES
             && let Some(oldest) = self.events.iter().position(is_state)
         {
@@ -180,32 +167,46 @@ impl Drop for Events {
     }
 }
 
-/// The back-end's half of [`Events`]. Cloning gives another hand for the same peer.
+/// The back-end's half of [`Events`]. Cloning gives another handle for the same peer.
 #[derive(Clone, Debug)]
 pub struct EventSender {
     queue: Arc<Mutex<Queue>>,
-    state: Arc<Setter<PeerState>>,
+    states: Arc<(Setter<PeerState>, Setter<SignalingState>)>,
+}
+
+/// What a peer reads of what its engine reports.
+#[derive(Debug)]
+pub(crate) struct Reported {
+    pub(crate) events: Events,
+    pub(crate) state: Watch<PeerState>,
+    pub(crate) signaling: Watch<SignalingState>,
 }
 
 impl EventSender {
-    pub(crate) fn new() -> (EventSender, Events, Watch<PeerState>) {
+    pub(crate) fn new() -> (EventSender, Reported) {
         let queue = Arc::<Mutex<Queue>>::default();
-        let (setter, watch) = Watch::new(PeerState::New);
-        (EventSender { queue: Arc::clone(&queue), state: Arc::new(setter) }, Events(queue), watch)
+        let (set_state, state) = Watch::new(PeerState::New);
+        let (set_signaling, signaling) = Watch::new(SignalingState::Stable);
+        let sender = EventSender { queue: Arc::clone(&queue), states: Arc::new((set_state, set_signaling)) };
+        (sender, Reported { events: Events(queue), state, signaling })
     }
 
-    /// Tells `event`. A [`PeerEvent::State`] sets the peer's state as well; after
-    /// [`PeerEvent::Closed`] nothing is told any more.
+    /// Reports `event`. A [`PeerEvent::State`] and a [`PeerEvent::Signaling`] set the peer's states as well; after
+    /// [`PeerEvent::Closed`] nothing is reported any more.
     pub fn send(&self, event: PeerEvent) {
+        let (state, signaling) = &*self.states;
         let mut queue = lock(&self.queue);
         if queue.ended {
             return;
         }
         match event {
-            PeerEvent::State(state) => self.state.set(state),
+            PeerEvent::State(new) => state.set(new),
+            PeerEvent::Signaling(new) => signaling.set(new),
             PeerEvent::Closed => {
                 queue.ended = true;
-                self.state.end();
+                signaling.set(SignalingState::Closed);
+                state.end();
+                signaling.end();
             }
             _ => {}
         }
@@ -224,7 +225,7 @@ mod tests {
 
     #[test]
     fn states_are_kept_and_what_repeats_is_kept_once() {
-        let (sender, mut events, state) = EventSender::new();
+        let (sender, Reported { mut events, state, .. }) = EventSender::new();
         sender.send(PeerEvent::State(PeerState::Connecting));
         sender.send(PeerEvent::BitrateEstimate(Bitrate::from_kbps(1)));
         sender.send(PeerEvent::State(PeerState::Connected));
@@ -240,7 +241,7 @@ mod tests {
         PeerEvent::Candidate(Some(Candidate { candidate: format!("candidate:{number}"), ..Candidate::default() }))
     }
 
-    /// A restart as an engine tells it: two candidates, and that there are no more.
+    /// A restart as an engine reports it: two candidates, and that there are no more.
     fn restart(sender: &EventSender, number: u32) {
         sender.send(PeerEvent::NegotiationNeeded);
         for event in [candidate(2 * number), candidate(2 * number + 1), PeerEvent::Candidate(None)] {
@@ -252,24 +253,29 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_does_not_grow_with_restarts() {
-        let (sender, mut events, state) = EventSender::new();
+    fn an_unread_stream_does_not_grow_with_restarts() {
+        let (sender, Reported { mut events, state, .. }) = EventSender::new();
         (0..10_000).for_each(|number| restart(&sender, number));
         sender.send(PeerEvent::State(PeerState::Failed));
         sender.send(PeerEvent::Closed);
         let unread: Vec<_> = std::iter::from_fn(|| events.try_recv()).collect();
         let count = |is: fn(&PeerEvent) -> bool| unread.iter().filter(|event| is(event)).count();
         assert_eq!(count(|event| matches!(event, PeerEvent::State(_))), STATES);
-        let told: Vec<_> = unread.iter().filter(|event| matches!(event, PeerEvent::Candidate(_))).cloned().collect();
-        assert_eq!(told, [candidate(19_998), candidate(19_999), PeerEvent::Candidate(None)], "those that can be used");
-        assert_eq!(unread.len(), STATES + 3 + 1 + 1, "and one wish to negotiate, and the end");
+        let candidates: Vec<_> =
+            unread.iter().filter(|event| matches!(event, PeerEvent::Candidate(_))).cloned().collect();
+        assert_eq!(
+            candidates,
+            [candidate(19_998), candidate(19_999), PeerEvent::Candidate(None)],
+            "those that can be used"
+        );
+        assert_eq!(unread.len(), STATES + 3 + 1 + 1, "and one need to negotiate, and the end");
         assert_eq!(unread[unread.len() - 2..], [PeerEvent::State(PeerState::Failed), PeerEvent::Closed]);
         assert_eq!(state.get(), PeerState::Failed);
     }
 
     #[test]
-    fn who_reads_misses_nothing() {
-        let (sender, mut events, _state) = EventSender::new();
+    fn a_reader_misses_nothing() {
+        let (sender, Reported { mut events, .. }) = EventSender::new();
         let mut read = 0;
         for number in 0..100 {
             restart(&sender, number);
@@ -279,19 +285,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_for_who_has_gone() {
-        let (sender, events, state) = EventSender::new();
+    fn nothing_is_kept_once_the_reader_is_dropped() {
+        let (sender, Reported { events, state, .. }) = EventSender::new();
         restart(&sender, 0);
         let queue = Arc::clone(&events.0);
         drop(events);
         (0..100).for_each(|number| restart(&sender, number));
         assert!(lock(&queue).events.is_empty());
-        assert_eq!(state.get(), PeerState::Connected, "the state is told all the same");
+        assert_eq!(state.get(), PeerState::Connected, "the state is set all the same");
     }
 
     #[test]
     fn closed_is_the_last_event_and_the_state_stays() {
-        let (sender, mut events, state) = EventSender::new();
+        let (sender, Reported { mut events, state, .. }) = EventSender::new();
         sender.send(PeerEvent::State(PeerState::Failed));
         sender.send(PeerEvent::Closed);
         sender.send(PeerEvent::State(PeerState::Connected));

@@ -1,5 +1,5 @@
 //! The WebRTC client API: [`Engine`], [`Peer`], tracks, statistics, and an [`Audience`] for many
-//! viewers. There is no engine in it, no socket and no async runtime; an engine is a crate named
+//! viewers. It contains no engine and no async runtime; an engine is a crate named
 //! `millstream-webrtc-*` that implements [`Backend`].
 //!
 //! The shape is the browser's, the manners are Rust's:
@@ -8,8 +8,9 @@
 //!   order of commands.
 //! - A state is a [`Watch`]; events are one stream, [taken once](Peer::take_events), from which
 //!   nothing that still holds is lost.
-//! - A track **is** a pipeline's sink: [`Sender`] takes RTP packets, one frame at a time, and never
-//!   blocks. A key-frame wish of the remote side goes upstream by itself.
+//! - A track is added as **two halves**: a [`TrackSink`] that goes into a pipeline and takes RTP packets, one frame
+//!   at a time, without blocking; and a [`Sender`], the handle that mutes it, replaces it, stops it and reads its
+//!   statistics while it plays. Key-frame requests of the remote side go upstream by themselves.
 //!
 //! # Answering a viewer
 //! ```no_run
@@ -22,12 +23,28 @@
 //! let video = audience.video_sink(VP8)?; // to be joined to a packetizer
 //!
 //! let peer = engine.peer(PeerOptions::new(clock))?;
-//! let seat = audience.join(&peer, "stream")?;
+//! let subscription = audience.subscribe(&peer, "stream")?;
 //! peer.set_remote_description(Description::offer(offer)).await?;
 //! peer.set_local_description(None).await?;
 //! let answer = peer.gathered().await?.sdp;
-//! # drop((video, seat));
+//! # drop((video, subscription));
 //! # Ok(answer)
+//! # }
+//! ```
+//!
+//! # A track of its own
+//! ```no_run
+//! # fn call(peer: millstream_webrtc::Peer) -> millstream_core::Result<()> {
+//! use millstream_core::VP8;
+//! use millstream_webrtc::TrackOptions;
+//!
+//! let options = TrackOptions { codec: VP8, stream: "call".into(), id: "camera".into() };
+//! let (sink, sender) = peer.add_track(options)?; // `sink` is to be joined to a packetizer
+//! sender.mute(true);
+//! let screen = sender.replace()?; // another sink; nothing is negotiated
+//! println!("{} frames were sent", sender.statistics().frames);
+//! # drop((sink, screen));
+//! # Ok(())
 //! # }
 //! ```
 //!
@@ -35,16 +52,16 @@
 //! | | |
 //! |---|---|
 //! | sending packets of any codec, many viewers of one stream | ✅ |
-//! | trickle ICE, key-frame wishes, receiver reports, REMB | ✅ |
+//! | trickle ICE, key-frame requests, receiver reports, REMB | ✅ |
+//! | muting and replacing a track while it plays; rollback; ICE restart after a failure | ✅ |
 //! | receiving media | ❌ |
 //! | data channels | ❌ |
 //! | simulcast, own bandwidth estimation | ❌ |
 //!
-//! What one engine can do is in its [`Capabilities`]; asking for more is an error with a name.
+//! What one engine can do is in its [`Capabilities`]; asking for more is an error that names the engine.
 
 #![forbid(unsafe_code)]
 
-mod adapt;
 mod audience;
 mod backend;
 mod block;
@@ -52,34 +69,41 @@ mod capabilities;
 mod description;
 mod engine;
 mod events;
-mod feed;
+mod feedback;
+mod frames;
+mod network;
 mod options;
-mod pace;
 mod peer;
 mod queue;
-mod recent;
 mod reply;
 pub mod sdp;
 mod sender;
+mod sink;
+mod states;
 mod statistics;
+mod system;
+mod track;
 mod watch;
 
 #[cfg(test)]
-mod fake;
+mod examples;
 
 pub use millstream_core::throttle::KEY_FRAME_INTERVAL;
 
-pub use adapt::{Adapt, TOLERABLE};
-pub use audience::{Audience, AudienceSink, Seat};
-pub use backend::{Backend, BackendPeer, Command, LocalTrack};
+pub use audience::{Audience, AudienceSink, BitratePolicy, Subscription, TOLERABLE};
+pub use backend::{Backend, BackendPeer, Command, Driver, LocalTrack, Opened};
 pub use capabilities::Capabilities;
 pub use description::{Candidate, Description, DescriptionKind};
 pub use engine::Engine;
-pub use events::{EventSender, Events, PeerEvent, PeerState};
-pub use feed::{Feed, Feedback, Frame};
-pub use options::{IceServer, PeerOptions};
+pub use events::{EventSender, Events, PeerEvent};
+pub use feedback::Feedback;
+pub use frames::{Frame, FrameReceiver};
+pub use network::{DatagramSocket, Network, Sockets};
+pub use options::{IceServer, PeerOptions, TimeOuts};
 pub use peer::Peer;
 pub use reply::{Reply, Responder};
 pub use sender::{Sender, TrackId, TrackOptions};
+pub use sink::TrackSink;
+pub use states::{PeerState, SignalingState};
 pub use statistics::{Reception, SenderStatistics, Statistics, TrackStatistics, TransportStatistics};
 pub use watch::{Changed, Watch};

@@ -1,18 +1,19 @@
-//! One connection to somebody.
+//! One connection to a remote side.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use millstream_core::{Clock, Error, Result};
+use millstream_core::{Clock, Codec, Error, Result};
 
-use crate::sender::Track;
+use crate::events::Reported;
+use crate::track::Track;
 use crate::{
-    BackendPeer, Candidate, Capabilities, Command, Description, Engine, EventSender, Events, PeerState, Reply,
-    Responder, Sender, Statistics, TrackId, TrackOptions, Watch,
+    BackendPeer, Candidate, Capabilities, Command, Description, DescriptionKind, Driver, Engine, EventSender, Events,
+    Opened, PeerState, Reply, Responder, Sender, SignalingState, Statistics, TrackId, TrackOptions, TrackSink, Watch,
 };
 
-/// One connection to somebody. Cloning gives another handle; dropping the last one closes it.
+/// One connection to a remote side. Cloning gives another handle; dropping the last one closes it.
 ///
 /// Every method sends its command when it is called; see [`Reply`].
 #[derive(Clone)]
@@ -21,10 +22,13 @@ pub struct Peer(Arc<Inner>);
 struct Inner {
     engine: Engine,
     backend: Box<dyn BackendPeer>,
+    driver: Mutex<Option<Driver>>,
     clock: Clock,
+    codecs: Vec<Codec>,
     sender: EventSender,
     events: Mutex<Option<Events>>,
     state: Watch<PeerState>,
+    signaling: Watch<SignalingState>,
     next_track: AtomicU32,
     tracks: Mutex<Vec<Weak<Track>>>,
 }
@@ -32,18 +36,34 @@ struct Inner {
 impl Peer {
     pub(crate) fn new(
         engine: Engine,
-        backend: Box<dyn BackendPeer>,
+        opened: Opened,
         clock: Clock,
+        codecs: Vec<Codec>,
         sender: EventSender,
-        events: Events,
-        state: Watch<PeerState>,
+        reported: Reported,
     ) -> Peer {
-        let (events, tracks, next_track) = (Mutex::new(Some(events)), Mutex::default(), AtomicU32::new(0));
-        Peer(Arc::new(Inner { engine, backend, clock, sender, events, state, next_track, tracks }))
+        let Reported { events, state, signaling } = reported;
+        Peer(Arc::new(Inner {
+            engine,
+            backend: opened.peer,
+            driver: Mutex::new(opened.driver),
+            clock,
+            codecs,
+            sender,
+            events: Mutex::new(Some(events)),
+            state,
+            signaling,
+            next_track: AtomicU32::new(0),
+            tracks: Mutex::default(),
+        }))
     }
 
-    /// Hears what the remote side offers or answers.
+    /// Applies what the remote side offers or answers. A section of it that cannot be used, is turned down or is
+    /// held affects no other.
     pub fn set_remote_description(&self, description: Description) -> Reply<()> {
+        if let Err(error) = self.can_apply(&description) {
+            return Reply::ready(Err(error));
+        }
         self.ask(|responder| Command::SetRemoteDescription(description, responder))
     }
 
@@ -59,6 +79,9 @@ impl Peer {
 
     /// Applies what was created, and begins to gather candidates. `None` creates what is due.
     pub fn set_local_description(&self, description: Option<Description>) -> Reply<()> {
+        if let Err(error) = description.as_ref().map_or(Ok(()), |description| self.can_apply(description)) {
+            return Reply::ready(Err(error));
+        }
         self.ask(|responder| Command::SetLocalDescription(description, responder))
     }
 
@@ -72,7 +95,7 @@ impl Peer {
         self.ask(Command::Gathered)
     }
 
-    /// Hears a candidate of the remote side; `None` says that there will be no more.
+    /// Adds a candidate of the remote side; `None` says that there will be no more.
     pub fn add_ice_candidate(&self, candidate: Option<Candidate>) -> Reply<()> {
         if let Err(error) = self.require(self.capabilities().trickle, "trickle candidates") {
             return Reply::ready(Err(error));
@@ -80,28 +103,39 @@ impl Peer {
         self.ask(|responder| Command::AddIceCandidate(candidate, responder))
     }
 
-    /// Adds a track to send, before the description that is to mention it.
+    /// Adds a track to send: the sink for its frames, and its handle. The next description mentions it.
     ///
-    /// Whether the remote side can take its codec shows when the answer is made or heard.
+    /// A track whose codec the remote side lacks [fails](crate::PeerEvent::TrackFailed) alone, when that description
+    /// is answered or answers.
     ///
     /// # Errors
-    /// If the peer is closed, or the engine cannot send.
-    pub fn add_track(&self, options: TrackOptions) -> Result<Sender> {
+    /// If the peer is closed, if the codec is none of [`PeerOptions::codecs`](crate::PeerOptions::codecs), or if
+    /// the engine cannot send.
+    pub fn add_track(&self, options: TrackOptions) -> Result<(TrackSink, Sender)> {
         self.require(self.capabilities().send, "send media")?;
         if self.0.state.get().is_final() {
             return Err(Error::lost("the peer is closed; open another with Engine::peer"));
         }
+        if !self.0.codecs.contains(&options.codec) {
+            let codecs: Vec<_> = self.0.codecs.iter().map(ToString::to_string).collect();
+            return Err(Error::config(format!(
+                "this peer was opened for {}; give PeerOptions::codecs {} as well",
+                codecs.join(" and "),
+                options.codec
+            )));
+        }
         let track = TrackId(self.0.next_track.fetch_add(1, Ordering::Relaxed));
-        let (sender, local) = Sender::new(track, options, self.0.clock.clone(), self.0.sender.clone());
+        let (sink, sender, local) = Sender::new(track, options, self.0.clock.clone(), self.0.sender.clone());
         let mut tracks = self.tracks();
         tracks.retain(|track| track.strong_count() > 0);
         tracks.push(Arc::downgrade(sender.track()));
         drop(tracks);
         self.0.backend.command(Command::AddTrack(local));
-        Ok(sender)
+        Ok((sink, sender))
     }
 
-    /// Looks for new ways to the remote side; the next offer carries them.
+    /// Gathers new candidates under new credentials, also after the connection has failed; the next offer carries
+    /// them.
     pub fn restart_ice(&self) -> Reply<()> {
         match self.require(self.capabilities().ice_restart, "restart ICE") {
             Ok(()) => self.ask(Command::RestartIce),
@@ -109,7 +143,7 @@ impl Peer {
         }
     }
 
-    /// Numbers about it.
+    /// What was sent and received.
     pub fn statistics(&self) -> Reply<Statistics> {
         let tracks: Vec<_> = self.tracks().iter().filter_map(Weak::upgrade).collect();
         self.ask(|responder: Responder<Statistics>| {
@@ -125,6 +159,17 @@ impl Peer {
         self.0.state.clone()
     }
 
+    /// How far the exchange of offer and answer is.
+    pub fn signaling_state(&self) -> Watch<SignalingState> {
+        self.0.signaling.clone()
+    }
+
+    /// What has to run so that anything happens, if the engine does not run by itself: for
+    /// `Pipeline::driver`, once; `None` afterwards, and of an engine that runs by itself.
+    pub fn take_driver(&self) -> Option<Driver> {
+        self.0.driver.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Its events, from the first on: once, `None` afterwards.
     pub fn take_events(&self) -> Option<Events> {
         self.0.events.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -138,6 +183,17 @@ impl Peer {
     /// The engine behind it.
     pub fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// Sends a command that no engine knows, for tests of engines.
+    #[doc(hidden)]
+    pub fn unknown(&self) -> Reply<()> {
+        self.ask(Command::Unknown)
+    }
+
+    fn can_apply(&self, description: &Description) -> Result<()> {
+        let can = description.kind != DescriptionKind::Rollback || self.capabilities().rollback;
+        self.require(can, "take an offer back (rollback)")
     }
 
     fn ask<T: Send + 'static>(&self, command: impl FnOnce(Responder<T>) -> Command) -> Reply<T> {
@@ -169,57 +225,5 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let (responder, _) = Reply::new();
         self.backend.command(Command::Close(responder));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fake::{self, Fake};
-    use crate::{IceServer, PeerEvent, PeerOptions};
-
-    #[test]
-    fn commands_are_sent_when_called_and_in_order_whether_or_not_replies_are_awaited() {
-        let (fake, peer) = fake::peer();
-        drop(peer.set_remote_description(Description::offer("o")));
-        let answer = peer.create_answer();
-        drop(peer.set_local_description(None));
-        assert_eq!(fake.take_names(), ["SetRemoteDescription", "CreateAnswer", "SetLocalDescription"]);
-        assert_eq!(answer.wait().unwrap(), Description::answer("answer"));
-    }
-
-    #[test]
-    fn dropping_the_last_handle_closes_and_events_end() {
-        let (fake, peer) = fake::peer();
-        let mut events = peer.take_events().expect("taken the first time");
-        assert!(peer.take_events().is_none());
-        let other = peer.clone();
-        drop(peer);
-        assert!(fake.take_names().is_empty());
-        drop(other);
-        assert_eq!(fake.take_names(), ["Close"]);
-        assert_eq!(events.recv(), Some(PeerEvent::State(PeerState::Closed)));
-        assert_eq!(events.recv(), Some(PeerEvent::Closed));
-        assert_eq!(events.recv(), None);
-    }
-
-    #[test]
-    fn what_the_engine_cannot_do_is_refused_by_name() {
-        let engine = Engine::new(Fake::default());
-        let options = PeerOptions::new(Clock::manual().0);
-        let error = engine.peer(options.clone().ice_servers([IceServer::turn("turns:a", "n", "p")])).unwrap_err();
-        assert!(error.to_string().contains("`fake` has no TURN over TLS"), "{error}");
-        let error = engine.peer(options).unwrap().restart_ice().wait().unwrap_err();
-        assert!(error.to_string().contains("`fake` cannot restart ICE"), "{error}");
-    }
-
-    #[test]
-    fn statistics_join_the_tracks_with_what_the_engine_knows() {
-        let (_fake, peer) = fake::peer();
-        let sender = peer.add_track(fake::video_track()).unwrap();
-        let statistics = peer.statistics().wait().unwrap();
-        assert_eq!(statistics.tracks.len(), 1);
-        assert_eq!(statistics.tracks[0].track, sender.id());
-        assert_eq!(statistics.transport.bytes_sent, 1);
     }
 }

@@ -14,7 +14,7 @@ use crate::block::block_on;
 ///
 /// Await it, [`wait`](Reply::wait) for it, or drop it: dropping cancels nothing.
 #[derive(Debug)]
-#[must_use = "an error is only seen by whoever awaits the reply; `let _ =` says that nobody does"]
+#[must_use = "an error is only seen where the reply is awaited; `let _ =` discards it"]
 pub struct Reply<T>(Arc<Mutex<Slot<T>>>);
 
 /// The back-end's half of a [`Reply`]. Dropped without an answer, it says that the peer is closed.

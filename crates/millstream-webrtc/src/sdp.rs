@@ -1,6 +1,6 @@
 //! A session description, read line by line into what stands before the media and each media section (RFC 8866).
 //!
-//! It is for whoever has to know what a description says before an engine takes it. It copies nothing,
+//! Engines and signalling share this one reader, so that both mean the same by a section. It copies nothing,
 //! keeps what it does not know, and writes nothing.
 
 use millstream_core::{Codec, Error, Result};
@@ -37,7 +37,7 @@ pub struct Session<'a> {
 pub struct Section<'a> {
     /// `audio`, `video`, `application`, …
     pub media: &'a str,
-    /// The port as it is written: `0` turns the section down, or leaves it to its bundle.
+    /// The port as it is written; see [`Session::is_rejected`].
     pub port: &'a str,
     /// `UDP/TLS/RTP/SAVPF`, …
     pub protocol: &'a str,
@@ -97,8 +97,21 @@ impl<'a> Session<'a> {
         section.lines.attribute(name).or_else(|| self.lines.attribute(name))
     }
 
+    /// Whether `section` is turned down: its port is 0 (RFC 3264, section 6). In an offer a port of 0 may also leave
+    /// the section to its bundle (`a=bundle-only`; RFC 9143, section 6), if there is one.
+    pub fn is_rejected(&self, section: &Section<'a>) -> bool {
+        let has_bundle = || section.mid().is_some_and(|mid| self.bundle(mid).is_some());
+        let left_to_bundle = section.lines.has("bundle-only") && has_bundle();
+        !section.has_port() && !left_to_bundle
+    }
+
+    /// The number of the section called `mid`, from 0; a name that stands twice means the first.
+    pub fn position(&self, mid: &str) -> Option<usize> {
+        self.sections.iter().position(|section| section.mid() == Some(mid))
+    }
+
     /// The sections that are to share one transport with the one called `mid`, by name and in the
-    /// order of preference (RFC 9143, section 7); `None` if that one shares its transport with nobody.
+    /// order of preference (RFC 9143, section 7); `None` if that one shares its transport with no other.
     pub fn bundle(&self, mid: &str) -> Option<Vec<&'a str>> {
         self.lines.attributes("group").find_map(|group| {
             let mut words = group.split_ascii_whitespace();
@@ -129,15 +142,14 @@ impl<'a> Section<'a> {
         self.lines.attribute("mid").map(str::trim).filter(|mid| !mid.is_empty() && !mid.contains(' '))
     }
 
-    /// Whether whoever wrote it wants to receive.
+    /// Whether the side that wrote it wants to receive.
     pub fn receives(&self) -> bool {
         self.receives
     }
 
-    /// Whether it is turned down: a port of 0, which in an offer may also say that it is to be had in
-    /// its bundle only (RFC 9143, section 6).
-    pub fn is_turned_down(&self) -> bool {
-        self.port == "0" && !self.lines.has("bundle-only")
+    /// Whether it has a port, and with it a transport of its own.
+    pub fn has_port(&self) -> bool {
+        self.port.split('/').next() != Some("0")
     }
 
     /// Whether it is about the kind of media that `codec` is for.
@@ -224,8 +236,9 @@ mod tests {
                     m=audio 9 RTP/SAVPF 111\na=setup:passive\na=mid:0\r\n\nm=video 0 RTP/SAVPF 96\r\na=recvonly\r\na=mid:1\r\n";
         let session = Session::read(text).unwrap();
         let [sound, picture] = &session.sections[..] else { panic!("{session:?}") };
-        assert_eq!((sound.mid(), sound.receives(), sound.is_turned_down()), (Some("0"), false, false));
-        assert_eq!((picture.mid(), picture.receives(), picture.is_turned_down()), (Some("1"), true, true));
+        assert_eq!((sound.mid(), sound.receives(), session.is_rejected(sound)), (Some("0"), false, false));
+        assert_eq!((picture.mid(), picture.receives(), session.is_rejected(picture)), (Some("1"), true, true));
+        assert_eq!((session.position("1"), session.position("2")), (Some(1), None));
         assert_eq!(session.attribute(sound, "setup"), Some("passive"));
         assert_eq!(session.attribute(picture, "setup"), Some("active"));
         assert_eq!((session.bundle("0"), session.bundle("2")), (None, Some(vec!["1", "2"])));
@@ -242,6 +255,19 @@ mod tests {
         assert_eq!(picture.about("rtcp-fb", 96).collect::<Vec<_>>(), ["nack", "nack pli"]);
         assert_eq!((sound.payload_types(&OPUS), sound.encodings().next()), (vec![112], Some((0, "PCMU/8000"))));
         assert!(picture.is_for(&VP8) && !picture.is_for(&OPUS) && picture.receives(), "no direction means both");
+    }
+
+    #[test]
+    fn a_port_of_0_rejects_a_section_unless_its_bundle_has_it() {
+        let rejected = |text: &str| {
+            let session = Session::read(text).unwrap();
+            session.sections.iter().map(|section| session.is_rejected(section)).collect::<Vec<_>>()
+        };
+        let bundled = "a=group:BUNDLE 0 1\nm=audio 9 X 0\na=mid:0\nm=video 0 X 96\na=mid:1\na=bundle-only\n";
+        assert_eq!(rejected(bundled), [false, false]);
+        assert_eq!(rejected(&bundled.replace("BUNDLE 0 1", "BUNDLE 0")), [false, true], "there is no bundle");
+        assert_eq!(rejected(&bundled.replace("a=bundle-only\n", "")), [false, true]);
+        assert_eq!(rejected(&bundled.replace("audio 9", "audio 0/2")), [true, false]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Numbers about a peer, named after W3C's webrtc-stats where those have a name.
+//! What a peer sent and received, named after W3C's webrtc-stats where those have a name.
 
 use std::time::Duration;
 
@@ -30,11 +30,11 @@ pub struct SenderStatistics {
     /// Frames dropped because the network did not keep up, those of the gap after them included.
     /// Frames from before the connection stood do not count.
     pub dropped: u64,
-    /// Key frames wished for by the remote side or after a drop.
-    pub key_frames_wanted: u64,
+    /// Key frames requested by the remote side, or after a drop.
+    pub key_frames_requested: u64,
     /// The newest receiver report.
     pub reception: Option<Reception>,
-    /// How much the remote side said last that it can take, all tracks together (REMB).
+    /// How much the remote side last said that it can take, all tracks together (REMB).
     pub bitrate_estimate: Option<Bitrate>,
 }
 
@@ -47,7 +47,7 @@ pub struct TrackStatistics {
     pub sender: SenderStatistics,
 }
 
-/// What the engine knows of the way packets take.
+/// What the engine knows about the transport.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TransportStatistics {
@@ -61,12 +61,12 @@ pub struct TransportStatistics {
     pub srtp_cipher: Option<String>,
 }
 
-/// Numbers about a peer.
+/// What a peer sent and received.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Its tracks, in the order in which they were added.
     pub tracks: Vec<TrackStatistics>,
-    /// The way packets take.
+    /// The transport.
     pub transport: TransportStatistics,
 }

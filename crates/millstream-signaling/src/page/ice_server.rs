@@ -1,4 +1,4 @@
-//! STUN and TURN servers, for the page's peers and for those who watch.
+//! STUN and TURN servers, for the page's peers and for the viewers.
 
 use std::fmt;
 
@@ -10,32 +10,32 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 /// A STUN server, `"stun:host:port"`; or a TURN server with a name and a password,
 /// `{ url = "turn:host:port", username = "…", credential = "…" }`.
 ///
-/// Viewers are told all of it, the password too: TURN needs them to know it.
+/// Viewers get all of it, the password too: TURN needs it.
 #[derive(Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "String")]
-pub struct IceServer {
+pub struct IceServerOption {
     url: String,
     account: Option<(String, String)>,
 }
 
-impl IceServer {
+impl IceServerOption {
     /// A STUN server.
     ///
     /// # Errors
     /// If `url` is none of STUN.
-    pub fn stun(url: &str) -> Result<IceServer, String> {
-        IceServer::new(url, None)
+    pub fn stun(url: &str) -> Result<IceServerOption, String> {
+        IceServerOption::new(url, None)
     }
 
     /// A TURN server that knows `username` by `credential`.
     ///
     /// # Errors
     /// If `url` is none of TURN, or the name or the password is not of visible ASCII characters.
-    pub fn turn(url: &str, username: &str, credential: &str) -> Result<IceServer, String> {
-        IceServer::new(url, Some((username.to_owned(), credential.to_owned())))
+    pub fn turn(url: &str, username: &str, credential: &str) -> Result<IceServerOption, String> {
+        IceServerOption::new(url, Some((username.to_owned(), credential.to_owned())))
     }
 
-    fn new(url: &str, account: Option<(String, String)>) -> Result<IceServer, String> {
+    fn new(url: &str, account: Option<(String, String)>) -> Result<IceServerOption, String> {
         let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let (stun, turn) = (matches!(&*scheme, "stun" | "stuns"), matches!(&*scheme, "turn" | "turns"));
         // What would leave the brackets or the quotes of a Link header.
@@ -51,7 +51,7 @@ impl IceServer {
             Some((name, password)) if !plain(name) || !plain(password) => {
                 Err(format!("the name and the password for \"{url}\" may hold visible ASCII characters only"))
             }
-            _ => Ok(IceServer { url: url.to_owned(), account }),
+            _ => Ok(IceServerOption { url: url.to_owned(), account }),
         }
     }
 
@@ -68,7 +68,7 @@ impl IceServer {
         }
     }
 
-    /// As a `Link` header tells players (draft-ietf-wish-whep, RFC 9725 section 4.6).
+    /// As a `Link` header for players (draft-ietf-wish-whep, RFC 9725 section 4.6).
     pub(crate) fn link(&self) -> String {
         let url = &self.url;
         match &self.account {
@@ -88,14 +88,14 @@ fn quoted(text: &str) -> String {
 }
 
 // By hand, so that no log shows a password.
-impl fmt::Debug for IceServer {
+impl fmt::Debug for IceServerOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IceServer").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("IceServerOption").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
-impl<'de> Deserialize<'de> for IceServer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<IceServer, D::Error> {
+impl<'de> Deserialize<'de> for IceServerOption {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<IceServerOption, D::Error> {
         deserializer.deserialize_any(Reader)
     }
 }
@@ -112,19 +112,19 @@ struct Account {
 }
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = IceServer;
+    type Value = IceServerOption;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"stun:host:port\", or { url = \"turn:host:port\", username = \"…\", credential = \"…\" }")
     }
 
-    fn visit_str<E: de::Error>(self, url: &str) -> Result<IceServer, E> {
-        IceServer::stun(url).map_err(E::custom)
+    fn visit_str<E: de::Error>(self, url: &str) -> Result<IceServerOption, E> {
+        IceServerOption::stun(url).map_err(E::custom)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<IceServer, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<IceServerOption, A::Error> {
         let account = Account::deserialize(MapAccessDeserializer::new(map))?;
-        IceServer::turn(&account.url, &account.username, &account.credential).map_err(de::Error::custom)
+        IceServerOption::turn(&account.url, &account.username, &account.credential).map_err(de::Error::custom)
     }
 }
 
@@ -133,8 +133,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_are_told_in_one_line_each() {
-        let read = |json: &str| serde_json::from_str::<IceServer>(json).map_err(|error| error.to_string());
+    fn each_server_is_one_link() {
+        let read = |json: &str| serde_json::from_str::<IceServerOption>(json).map_err(|error| error.to_string());
         let stun = read("\"stun:a.example:3478\"").unwrap();
         assert_eq!(stun.link(), "<stun:a.example:3478>; rel=\"ice-server\"");
         let turn = r#"{"url": "turn:a.example?transport=udp", "username": "me", "credential": "p\"w\\"}"#;

@@ -1,8 +1,8 @@
 //! The stage type `page`: a bundle whose ends are shown to everybody who opens its address.
 
-pub(crate) mod http;
 mod ice_server;
 mod options;
+pub(crate) mod routes;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use millstream_core::{Accepts, Bundle, Clock, Codec, Cx, Error, Media, Result, R
 use millstream_webrtc::{Audience, AudienceSink, Engine};
 use tokio_rustls::TlsAcceptor;
 
-use crate::access::Access;
-use crate::server::{self, Server};
-use crate::tls;
+use crate::http::access::Access;
+use crate::http::server::{self, Server};
+use crate::http::tls;
 use crate::whep::{Endpoint, Stream};
 
-pub use crate::access::{Origins, Token};
-pub use ice_server::IceServer;
+pub use crate::http::access::{Origins, Token};
+pub use ice_server::IceServerOption;
 pub use options::{Adapt, Bind, MaxViewers, Options, Path};
 
 /// The stage type `page`, whose viewers are peers of `engine`.
@@ -77,7 +77,7 @@ impl Page {
         let (access, tls) = (access(&options)?, tls(&options)?);
         let listener = server::bind(options.bind.address(), name)?;
         let bound = listener.local_addr().map_err(|error| Error::fatal("the page's port is gone").caused_by(error))?;
-        let audience = Audience::adapting(clock.clone(), options.adapt.into());
+        let audience = Audience::with_policy(clock.clone(), options.adapt.into());
         let endpoint = Endpoint::new(Stream {
             engine: engine.clone(),
             audience: audience.clone(),
@@ -91,7 +91,7 @@ impl Page {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let token = access.token.as_ref().map(|token| format!("#token={}", token.secret())).unwrap_or_default();
         let address = format!("{scheme}://{}{}/{token}", to_open(bound), options.path.base());
-        let routes = http::routes(endpoint, access);
+        let routes = routes::routes(endpoint, access);
         let server = Server::start(name, listener, tls, routes, async move { closing.close().await })?;
         Ok(Page { address, audience, codecs: codecs.to_vec(), server: Arc::new(server) })
     }

@@ -4,11 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use millstream_core::Known;
+use millstream_webrtc::BitratePolicy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::IceServer;
-use crate::access::{Origins, Token};
+use super::IceServerOption;
+use crate::http::access::{Origins, Token};
 
 /// Options of `page`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -41,7 +42,7 @@ pub struct Options {
     pub key: Option<PathBuf>,
     /// STUN and TURN servers, for this side and for the viewers, who are told their passwords:
     /// ["stun:stun.example:3478", { url = "turn:…", username = "…", credential = "…" }].
-    pub ice_servers: Vec<IceServer>,
+    pub ice_servers: Vec<IceServerOption>,
 }
 
 impl Options {
@@ -65,11 +66,11 @@ pub enum Adapt {
     Slowest,
 }
 
-impl From<Adapt> for millstream_webrtc::Adapt {
-    fn from(adapt: Adapt) -> millstream_webrtc::Adapt {
+impl From<Adapt> for BitratePolicy {
+    fn from(adapt: Adapt) -> BitratePolicy {
         match adapt {
-            Adapt::None => millstream_webrtc::Adapt::None,
-            Adapt::Slowest => millstream_webrtc::Adapt::Slowest,
+            Adapt::None => BitratePolicy::Fixed,
+            Adapt::Slowest => BitratePolicy::Slowest,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, StatusCode, header};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The longest offer or fragment: browsers offer less than 10 KiB for two media sections.
 pub(super) const LIMIT: usize = 64 * 1024;

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// What a request says about the session it is for.
 #[derive(Debug, PartialEq, Eq)]

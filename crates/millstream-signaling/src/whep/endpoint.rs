@@ -15,11 +15,11 @@ use super::offer::Offer;
 use super::presence;
 use super::session::{self, Session};
 use super::status::Status;
-use crate::page::IceServer;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::page::IceServerOption;
 use crate::random;
 
-/// When a viewer who found no place may ask again, in seconds.
+/// When a viewer that was refused because all places are taken may ask again, in seconds.
 const RETRY_AFTER: &str = "5";
 
 /// What viewers get, and how.
@@ -33,7 +33,7 @@ pub(crate) struct Stream {
     /// Where their peers bind.
     pub(crate) addresses: Vec<IpAddr>,
     /// STUN and TURN servers, for them and for the viewers.
-    pub(crate) ice_servers: Vec<IceServer>,
+    pub(crate) ice_servers: Vec<IceServerOption>,
     /// The page's path, without its last slash.
     pub(crate) base: String,
     /// How many there may be.
@@ -46,7 +46,7 @@ pub(crate) struct Endpoint {
     since: Timestamp,
     /// How many sessions there have been.
     opened: AtomicU64,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
 }
 
@@ -64,8 +64,8 @@ impl Endpoint {
     /// An endpoint without sessions.
     pub(crate) fn new(stream: Stream) -> Arc<Endpoint> {
         let (since, opened) = (stream.clock.now(), AtomicU64::new(0));
-        let places = Arc::new(Semaphore::new(stream.max_viewers.into()));
-        Arc::new(Endpoint { stream, since, opened, places, sessions: Mutex::default() })
+        let permits = Arc::new(Semaphore::new(stream.max_viewers.into()));
+        Arc::new(Endpoint { stream, since, opened, permits, sessions: Mutex::default() })
     }
 
     /// The page's path, without its last slash.
@@ -74,7 +74,7 @@ impl Endpoint {
     }
 
     /// The STUN and TURN servers that viewers are told.
-    pub(super) fn ice_servers(&self) -> &[IceServer] {
+    pub(super) fn ice_servers(&self) -> &[IceServerOption] {
         &self.stream.ice_servers
     }
 
@@ -103,21 +103,22 @@ impl Endpoint {
 
     /// Answers `offer`, and watches over the session until it ends.
     pub(super) async fn open(self: &Arc<Self>, offer: Offer) -> Result<Opened, Problem> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|error| self.no_place(&error))?;
-        let servers = self.stream.ice_servers.iter().map(IceServer::for_engine);
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|error| self.full(&error))?;
+        let servers = self.stream.ice_servers.iter().map(IceServerOption::for_engine);
         let options = PeerOptions::new(self.stream.clock.clone())
             .addresses(self.stream.addresses.iter().copied())
-            .ice_servers(servers);
+            .ice_servers(servers)
+            .codecs(self.stream.audience.codecs());
         let failed = |error: millstream_core::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
         let peer = self.stream.engine.peer(options).map_err(failed)?;
         // A stream of each viewer's own: browsers play its tracks in sync, and its name is told to scripts (RFC 8830),
         // which shall not know two viewers by it.
-        let seat = self.stream.audience.join(&peer, &random::name()).map_err(failed)?;
+        let subscription = self.stream.audience.subscribe(&peer, &random::name()).map_err(failed)?;
         let answer = session::answer(&peer, &offer).await?;
 
         let (id, tag) = (random::name(), session::new_tag());
         let number = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
-        let session = Arc::new(Session::new(number, self.now(), tag.clone(), offer, (peer, seat), place));
+        let session = Arc::new(Session::new(number, self.now(), tag.clone(), offer, (peer, subscription), permit));
         self.sessions().insert(id.clone(), Arc::clone(&session));
         tokio::spawn(Arc::clone(self).watch_over(id.clone(), session));
         Ok(Opened { id, tag, answer })
@@ -157,7 +158,7 @@ impl Endpoint {
 
     /// Ends all sessions, and opens no more.
     pub(crate) async fn close(&self) {
-        self.places.close();
+        self.permits.close();
         let sessions = std::mem::take(&mut *self.sessions());
         let closing: Vec<_> = sessions.values().map(|session| session.peer.close()).collect();
         for closed in closing {
@@ -165,7 +166,7 @@ impl Endpoint {
         }
     }
 
-    fn no_place(&self, error: &TryAcquireError) -> Problem {
+    fn full(&self, error: &TryAcquireError) -> Problem {
         let detail = match error {
             TryAcquireError::Closed => "the stream is ending; try again later".to_owned(),
             TryAcquireError::NoPermits => format!("all {} places are taken; try again later", self.stream.max_viewers),

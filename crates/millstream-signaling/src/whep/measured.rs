@@ -1,10 +1,10 @@
-//! How one viewer fares: what was sent to it over the last seconds, and what its page tells.
+//! How one viewer fares: what was sent to it over the last seconds, and what its page reports.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use millstream_core::{Codec, Timestamp};
-use millstream_webrtc::{Seat, SenderStatistics};
+use millstream_webrtc::{SenderStatistics, Subscription};
 use serde::Serialize;
 
 use super::report::Report;
@@ -24,33 +24,33 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Notes what was sent so far.
-    pub(super) fn note(&mut self, now: Timestamp, seat: &Seat) {
+    pub(super) fn note(&mut self, now: Timestamp, subscription: &Subscription) {
         if self.notes.len() == NOTES {
             self.notes.pop_front();
         }
-        self.notes.push_back((now, seat.statistics().map(|(_, sent)| sent.bytes).collect()));
+        self.notes.push_back((now, subscription.statistics().map(|(_, sent)| sent.bytes).collect()));
     }
 
-    /// Keeps what the page tells.
-    pub(super) fn hear(&mut self, now: Timestamp, report: Report) {
+    /// Keeps what the page reports.
+    pub(super) fn report(&mut self, now: Timestamp, report: Report) {
         self.report = Some((now, report));
     }
 
     /// What was sent, by track.
-    pub(super) fn tracks(&self, now: Timestamp, seat: &Seat) -> Vec<Track> {
+    pub(super) fn tracks(&self, now: Timestamp, subscription: &Subscription) -> Vec<TrackStatus> {
         let oldest = self.notes.front();
         let track = |(index, (codec, sent)): (usize, (Codec, SenderStatistics))| {
             let bitrate =
                 oldest.and_then(|(then, bytes)| rate(sent.bytes.saturating_sub(*bytes.get(index)?), now.since(*then)));
-            Track::new(codec, &sent, bitrate.unwrap_or(0))
+            TrackStatus::new(codec, &sent, bitrate.unwrap_or(0))
         };
-        seat.statistics().enumerate().map(track).collect()
+        subscription.statistics().enumerate().map(track).collect()
     }
 
-    /// What the page told last.
-    pub(super) fn told(&self, now: Timestamp) -> Option<Told> {
+    /// What the page reported last.
+    pub(super) fn page_report(&self, now: Timestamp) -> Option<PageReport> {
         let (then, report) = self.report.as_ref()?;
-        Some(Told { age: millis(now.since(*then)), report: report.clone() })
+        Some(PageReport { age: millis(now.since(*then)), report: report.clone() })
     }
 }
 
@@ -67,7 +67,7 @@ fn millis(span: Duration) -> f64 {
 /// What was sent on one track, and what came back about it; times in milliseconds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Track {
+pub(super) struct TrackStatus {
     codec: String,
     /// Payload bits per second, over the last five seconds.
     pub(super) bitrate: u64,
@@ -75,7 +75,7 @@ pub(super) struct Track {
     packets: u64,
     bytes: u64,
     dropped: u64,
-    key_frames_wanted: u64,
+    key_frames_requested: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     loss: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,16 +87,16 @@ pub(super) struct Track {
     bitrate_estimate: Option<u64>,
 }
 
-impl Track {
-    fn new(codec: Codec, sent: &SenderStatistics, bitrate: u64) -> Track {
-        Track {
+impl TrackStatus {
+    fn new(codec: Codec, sent: &SenderStatistics, bitrate: u64) -> TrackStatus {
+        TrackStatus {
             codec: codec.mime(),
             bitrate,
             frames: sent.frames,
             packets: sent.packets,
             bytes: sent.bytes,
             dropped: sent.dropped,
-            key_frames_wanted: sent.key_frames_wanted,
+            key_frames_requested: sent.key_frames_requested,
             loss: sent.reception.map(|reception| reception.loss),
             round_trip: sent.reception.and_then(|reception| reception.round_trip).map(millis),
             jitter: sent.reception.map(|reception| millis(reception.jitter)),
@@ -105,9 +105,9 @@ impl Track {
     }
 }
 
-/// What the page told last, and how many milliseconds ago.
+/// What the page reported last, and how many milliseconds ago.
 #[derive(Debug, Serialize)]
-pub(super) struct Told {
+pub(super) struct PageReport {
     age: f64,
     #[serde(flatten)]
     report: Report,

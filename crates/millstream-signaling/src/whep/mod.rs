@@ -23,7 +23,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post, put};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 use condition::Condition;
 #[cfg(not(fuzzing))]
 use offer::Offer;
@@ -51,9 +51,9 @@ pub(crate) fn routes(endpoint: Arc<Endpoint>) -> Router {
         .route(&format!("{base}/whep"), post(open).get(here).options(about_endpoint).fallback(only_open))
         .route(
             &format!("{base}/whep/{{id}}"),
-            patch(tell).delete(leave).get(lives).options(about_session).fallback(only_session),
+            patch(trickle).delete(leave).get(lives).options(about_session).fallback(only_session),
         )
-        .route(&format!("{base}/whep/{{id}}/report"), put(hear).options(about_report).fallback(only_report))
+        .route(&format!("{base}/whep/{{id}}/report"), put(report_of_page).options(about_report).fallback(only_report))
         .with_state(endpoint)
 }
 
@@ -89,7 +89,7 @@ async fn lives(State(endpoint): State<Arc<Endpoint>>, Path(id): Path<String>) ->
 }
 
 /// 204 for candidates; 200 and the server's side for an ICE restart (RFC 9725, section 4.3).
-async fn tell(
+async fn trickle(
     State(endpoint): State<Arc<Endpoint>>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -98,7 +98,7 @@ async fn tell(
     let session = endpoint.session(&id)?;
     require(&headers, SDPFRAG).map_err(|problem| problem.with(ACCEPT_PATCH, SDPFRAG))?;
     let fragment = Fragment::parse(&body::read(&headers, body, body::LIMIT).await?)?;
-    let Some(restarted) = session.hear(endpoint.now(), Condition::of(&headers), fragment).await? else {
+    let Some(restarted) = session.apply(endpoint.now(), Condition::of(&headers), fragment).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let headers = [
@@ -111,7 +111,7 @@ async fn tell(
 
 /// What a page measures. The answer is the time here: with it a page knows how far its own clock is
 /// off, and can tell how old a picture is.
-async fn hear(
+async fn report_of_page(
     State(endpoint): State<Arc<Endpoint>>,
     Path(id): Path<String>,
     headers: HeaderMap,

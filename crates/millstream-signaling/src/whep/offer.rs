@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use millstream_webrtc::sdp;
 
 use super::sdpfrag::Credentials;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// More media sections than a viewer has reason to offer.
 const MAX_SECTIONS: usize = 32;
@@ -82,7 +82,7 @@ impl Offer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{OFFER, mutations};
+    use crate::samples::{OFFER, mutations};
 
     #[test]
     fn what_a_browser_offers_is_understood() {

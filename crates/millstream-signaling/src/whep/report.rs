@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// More than a report with all its numbers has.
 pub(super) const LIMIT: usize = 4 * 1024;
@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{REPORT, mutations};
+    use crate::samples::{REPORT, mutations};
 
     #[test]
     fn what_is_told_is_told_again_and_what_is_not_is_left_out() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use millstream_core::Timestamp;
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// How many restarts of a session begin within any [`PERIOD`]. An engine takes seconds to find out that a
 /// connection is gone, so that nobody needs more; each has this side gather and shake hands anew.

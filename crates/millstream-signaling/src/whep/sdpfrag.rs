@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use millstream_webrtc::{Candidate, sdp};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// More candidates than a machine has ways to be reached.
 const MAX_CANDIDATES: usize = 64;
@@ -106,25 +106,29 @@ impl Fragment {
     }
 }
 
-/// What `answer` tells of its ICE session, as a fragment: credentials once, and the candidates of
+/// The ICE session of `answer`, as a fragment: credentials once, and the candidates of
 /// the first section that has any, since all sections share its transport.
 pub(crate) fn of_answer(answer: &str) -> String {
-    let mut credentials = Vec::new();
-    let mut section = Vec::new();
-    for line in sdp::lines(answer) {
-        if line.starts_with("m=") {
-            if section.iter().any(|line: &&str| line.starts_with("a=candidate:")) {
-                break;
-            }
-            section = vec![line];
-        }
-        match line.split(':').next().unwrap_or_default() {
-            "a=ice-ufrag" | "a=ice-pwd" | "a=ice-options" if !credentials.contains(&line) => credentials.push(line),
-            "a=mid" | "a=candidate" | "a=end-of-candidates" => section.push(line),
-            _ => {}
+    let Ok(session) = sdp::Session::read(answer) else { return String::new() };
+    let is =
+        |names: &'static [&str]| move |line: &&str| sdp::attribute(line).is_some_and(|(name, _)| names.contains(&name));
+    let mut lines: Vec<&str> = Vec::new();
+    let all = std::iter::once(&session.lines).chain(session.sections.iter().map(|section| &section.lines));
+    for line in all.flat_map(|lines| lines.iter()).filter(is(&["ice-ufrag", "ice-pwd", "ice-options"])) {
+        if !lines.contains(&line) {
+            lines.push(line);
         }
     }
-    credentials.iter().chain(&section).flat_map(|line| [line, "\r\n"]).collect()
+    let with_candidates = session.sections.iter().find(|section| section.lines.has("candidate"));
+    let section = with_candidates.or(session.sections.last());
+    let media = section.map(|section| {
+        let sdp::Section { media, port, protocol, formats, .. } = section;
+        format!("m={media} {port} {protocol} {formats}")
+    });
+    lines.extend(media.as_deref());
+    let of_section = section.into_iter().flat_map(|section| section.lines.iter());
+    lines.extend(of_section.filter(is(&["mid", "candidate", "end-of-candidates"])));
+    lines.iter().flat_map(|line| [line, "\r\n"]).collect()
 }
 
 /// RFC 8839, section 5.1.
@@ -146,7 +150,7 @@ fn bad(detail: impl Into<String>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{FRAGMENT, mutations};
+    use crate::samples::{FRAGMENT, mutations};
 
     #[test]
     fn candidates_belong_to_the_section_above_them() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use millstream_core::error::Kind;
 use millstream_core::{Clock, Error, Timestamp};
-use millstream_webrtc::{Candidate, Description, Peer, PeerState, Seat};
+use millstream_webrtc::{Candidate, Description, Peer, PeerState, Subscription};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ use super::report::Report;
 use super::restarts::Restarts;
 use super::sdpfrag::{self, Fragment};
 use super::status::SessionStatus;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 use crate::random;
 
 /// How long an engine may take for anything but gathering. It takes milliseconds.
@@ -31,27 +31,27 @@ const GATHERING: Duration = Duration::from_secs(2);
 /// viewer's fragments would grow it for ever.
 const MAX_CANDIDATES: usize = 256;
 
-/// One viewer. Dropping it closes its peer and frees its place.
+/// One viewer. Dropping it closes its peer and lets another viewer in.
 pub(super) struct Session {
     /// The first viewer has 1.
     number: u64,
     /// When it came, on the pipeline's clock.
     since: Timestamp,
     pub(super) peer: Peer,
-    seat: Seat,
+    subscription: Subscription,
     measured: Mutex<Measured>,
-    /// Rung by each ICE restart.
+    /// Notified by each ICE restart.
     pub(super) restarted: Arc<Notify>,
     /// One request about it after the other.
     ice: tokio::sync::Mutex<Ice>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// The ICE session that a viewer is in.
 struct Ice {
     tag: String,
     offer: Offer,
-    /// How many candidates the viewer has told in all.
+    /// How many candidates the viewer has sent in all.
     trickled: usize,
     restarts: Restarts,
     /// The user fragments of those before it, the newest last.
@@ -65,7 +65,7 @@ const FORMER: usize = 8;
 pub(super) struct Restarted {
     /// Its entity tag.
     pub(super) tag: String,
-    /// What the viewer has to know of it, as a fragment.
+    /// What the viewer needs to know about it, as a fragment.
     pub(super) fragment: String,
 }
 
@@ -76,19 +76,19 @@ impl Session {
         since: Timestamp,
         tag: String,
         offer: Offer,
-        (peer, seat): (Peer, Seat),
-        place: OwnedSemaphorePermit,
+        (peer, subscription): (Peer, Subscription),
+        permit: OwnedSemaphorePermit,
     ) -> Session {
-        // Nobody here takes events: the state is watched, and candidates are in the answer.
+        // Events are not read: the state is watched, and candidates are in the answer.
         drop(peer.take_events());
         let restarts = Restarts::default();
         let ice = tokio::sync::Mutex::new(Ice { tag, offer, trickled: 0, restarts, former: VecDeque::new() });
         let (measured, restarted) = (Mutex::default(), Arc::default());
-        Session { number, since, peer, seat, measured, restarted, ice, _place: place }
+        Session { number, since, peer, subscription, measured, restarted, ice, _permit: permit }
     }
 
-    /// Hears `fragment` at `now`: candidates, or what the viewer wants to restart ICE with.
-    pub(super) async fn hear(
+    /// Applies `fragment` at `now`: candidates, or what the viewer wants to restart ICE with.
+    pub(super) async fn apply(
         &self,
         now: Timestamp,
         condition: Condition,
@@ -129,14 +129,14 @@ impl Session {
         ice.former.drain(..ice.former.len().saturating_sub(FORMER));
         ice.tag = new_tag();
         self.restarted.notify_one();
-        // That the session is a new one the viewer has to hear, whatever its candidates are.
+        // The viewer must learn that the session is a new one, whatever its candidates are.
         if let Err(problem) = self.trickle(&ice.offer, fragment).await {
             tracing::debug!(?problem, "candidates of an ICE restart are left out");
         }
         Ok(Restarted { tag: ice.tag.clone(), fragment: sdpfrag::of_answer(&answer) })
     }
 
-    /// Tells the peer of the viewer's candidates.
+    /// Gives the viewer's candidates to the peer.
     async fn trickle(&self, offer: &Offer, fragment: Fragment) -> Result<(), Problem> {
         if !self.peer.engine().capabilities().trickle {
             let detail = "this engine takes candidates in the offer only; gather them first";
@@ -148,16 +148,16 @@ impl Session {
                     || Problem::new(StatusCode::BAD_REQUEST, format!("the offer has no section with mid {mid}"));
                 candidate.line = Some(offer.line_of(mid).ok_or_else(unknown)?);
             }
-            self.tell(Some(candidate)).await?;
+            self.add_candidate(Some(candidate)).await?;
         }
         if fragment.end {
-            self.tell(None).await?;
+            self.add_candidate(None).await?;
         }
         Ok(())
     }
 
-    /// A candidate that the engine cannot use is none: others may do (RFC 8839, section 5.1).
-    async fn tell(&self, candidate: Option<Candidate>) -> Result<(), Problem> {
+    /// A candidate that the engine cannot use is left out: others may do (RFC 8839, section 5.1).
+    async fn add_candidate(&self, candidate: Option<Candidate>) -> Result<(), Problem> {
         match timeout(ENGINE, self.peer.add_ice_candidate(candidate)).await {
             Ok(Err(error)) if error.kind() == Kind::Lost => Err(gone()),
             Ok(Err(error)) => {
@@ -171,25 +171,25 @@ impl Session {
 
     /// Notes what was sent so far.
     pub(super) fn note(&self, now: Timestamp) {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner).note(now, &self.seat);
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).note(now, &self.subscription);
     }
 
     /// Keeps what the viewer's page measures.
     pub(super) fn keep(&self, now: Timestamp, report: Report) {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner).hear(now, report);
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).report(now, report);
     }
 
     /// How it fares.
     pub(super) fn status(&self, clock: &Clock) -> SessionStatus {
         let measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        let (now, tracks) = (clock.now(), measured.tracks(clock.now(), &self.seat));
+        let (now, tracks) = (clock.now(), measured.tracks(clock.now(), &self.subscription));
         SessionStatus {
             viewer: self.number,
             since: clock.utc(self.since).unix_millis() / 1000,
             state: in_words(self.peer.state().get()),
             bitrate: tracks.iter().map(|track| track.bitrate).sum(),
             tracks,
-            page: measured.told(now),
+            page: measured.page_report(now),
         }
     }
 
@@ -258,12 +258,13 @@ pub(super) fn gone() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::Fake;
+    use crate::samples::OFFER;
     use millstream_core::Clock;
+    use millstream_testkit::engine::FakeEngine;
     use millstream_webrtc::PeerOptions;
 
-    fn peer() -> (Fake, Peer) {
-        let fake = Fake::default();
+    fn peer() -> (FakeEngine, Peer) {
+        let fake = FakeEngine::new();
         let peer = fake.engine().peer(PeerOptions::new(Clock::manual().0)).unwrap();
         (fake, peer)
     }
@@ -271,38 +272,42 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn two_restarts_at_once_come_one_after_the_other() {
         let (fake, peer) = peer();
-        fake.gathers_for_ever();
+        fake.never_gathers();
         let audience = millstream_webrtc::Audience::new(Clock::manual().0);
         let _end = audience.video_sink(millstream_core::VP8).unwrap();
-        let seat = audience.join(&peer, "stream").unwrap();
-        let place = Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.unwrap();
-        let offer = Offer::parse(crate::fake::OFFER.as_bytes()).unwrap();
-        let session = Session::new(1, Timestamp::ZERO, new_tag(), offer, (peer, seat), place);
+        let subscription = audience.subscribe(&peer, "stream").unwrap();
+        let permit = Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.unwrap();
+        let offer = Offer::parse(OFFER.as_bytes()).unwrap();
+        let session = Session::new(1, Timestamp::ZERO, new_tag(), offer, (peer, subscription), permit);
         let restart = |ufrag: &str| {
             let fragment = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:9876543210987654321098\r\n");
-            session.hear(Timestamp::ZERO, Condition::Any, Fragment::parse(fragment.as_bytes()).unwrap())
+            session.apply(Timestamp::ZERO, Condition::Any, Fragment::parse(fragment.as_bytes()).unwrap())
         };
         let (one, other) = tokio::join!(restart("efgh"), restart("ijkl"));
         let (one, other) = (one.unwrap().unwrap(), other.unwrap().unwrap());
         assert_ne!(one.tag, other.tag);
         assert_eq!(fake.steps(0), ["remote efgh", "local", "gathered", "remote ijkl", "local", "gathered"]);
         let late = session
-            .hear(Timestamp::ZERO, Condition::Tags(one.tag), Fragment::default())
+            .apply(Timestamp::ZERO, Condition::Tags(one.tag), Fragment::default())
             .await
             .err()
             .expect("it is a former one");
         assert!(format!("{late:?}").contains("412"), "{late:?}");
         let late = Fragment::parse(b"a=ice-ufrag:efgh\r\na=end-of-candidates\r\n").unwrap();
         let late =
-            session.hear(Timestamp::ZERO, Condition::Any, late).await.err().expect("its candidates are former ones");
+            session.apply(Timestamp::ZERO, Condition::Any, late).await.err().expect("its candidates are former ones");
         assert!(format!("{late:?}").contains("412"), "{late:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_engine_that_gathers_for_ever_is_not_waited_for() {
         let (fake, peer) = peer();
-        fake.gathers_for_ever();
-        let offer = Offer::parse(crate::fake::OFFER.as_bytes()).unwrap();
-        assert_eq!(answer(&peer, &offer).await.unwrap(), "v=0 so far");
+        fake.never_gathers();
+        let offer = Offer::parse(OFFER.as_bytes()).unwrap();
+        let audience = millstream_webrtc::Audience::new(Clock::manual().0);
+        let _end = audience.video_sink(millstream_core::VP8).unwrap();
+        let _subscription = audience.subscribe(&peer, "stream").unwrap();
+        let so_far = answer(&peer, &offer).await.unwrap();
+        assert!(so_far.contains("a=ice-ufrag:fake0") && so_far.contains("a=sendonly"), "{so_far}");
     }
 }

@@ -1,9 +1,9 @@
-//! How the page and each of its viewers fare, as JSON. Names of sessions are not in it: whoever
-//! knows one may end it.
+//! How the page and each of its viewers fare, as JSON. Names of sessions are not in it: a client
+//! that knows one can end that session.
 
 use serde::Serialize;
 
-use super::measured::{Told, Track};
+use super::measured::{PageReport, TrackStatus};
 
 /// How the page and each of its viewers fare.
 #[derive(Debug, Serialize)]
@@ -32,8 +32,8 @@ pub(super) struct SessionStatus {
     /// Payload bits per second in all, over the last five seconds.
     pub(super) bitrate: u64,
     /// What was sent, by track.
-    pub(super) tracks: Vec<Track>,
-    /// What its page measures, if it tells.
+    pub(super) tracks: Vec<TrackStatus>,
+    /// What its page measures, if it reports.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) page: Option<Told>,
+    pub(super) page: Option<PageReport>,
 }

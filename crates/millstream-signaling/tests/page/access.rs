@@ -4,7 +4,8 @@ use millstream_core::options::{Table, Value};
 use millstream_core::{Format, VP8};
 
 use crate::client::{Page, open, page};
-use crate::fake::{FRAGMENT, Fake, OFFER};
+use crate::samples::{FRAGMENT, OFFER};
+use millstream_testkit::engine::FakeEngine;
 
 const TOKEN: &str = "0123456789abcdef";
 const SDP: (&str, &str) = ("Content-Type", "application/sdp");
@@ -17,7 +18,7 @@ fn text(text: &str) -> Value {
 fn public(options: &[(&str, Value)]) -> Page {
     let mut table = Table::from([("bind".to_owned(), text("0.0.0.0:0"))]);
     table.extend(options.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-    open(&Fake::default(), table, &[("video", Format::Packets(VP8))]).unwrap()
+    open(&FakeEngine::new(), table, &[("video", Format::Packets(VP8))]).unwrap()
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn what_contradicts_is_refused() {
     ] {
         let mut table = Table::from([("bind".to_owned(), text("127.0.0.1:0"))]);
         table.extend(options.into_iter().map(|(key, value)| (key.to_owned(), value)));
-        let error = open(&Fake::default(), table, &[("video", Format::Packets(VP8))]).err().expect("refused");
+        let error = open(&FakeEngine::new(), table, &[("video", Format::Packets(VP8))]).err().expect("refused");
         assert!(error.to_string().contains(words), "{error}");
     }
 }
@@ -163,5 +164,6 @@ fn ice_servers_are_told_to_both_sides() {
         opened.all("link"),
         ["<stun:a.example:3478>; rel=\"ice-server\"", "<stun:b.example>; rel=\"ice-server\""]
     );
-    assert_eq!(page.fake.ice_servers(0), ["stun:a.example:3478", "stun:b.example"]);
+    let urls: Vec<_> = page.fake.options(0).ice_servers.into_iter().flat_map(|server| server.urls).collect();
+    assert_eq!(urls, ["stun:a.example:3478", "stun:b.example"]);
 }

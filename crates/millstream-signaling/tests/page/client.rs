@@ -9,14 +9,14 @@ use millstream_core::options::{Table, Value};
 use millstream_core::worker::AnySink;
 use millstream_core::{Bundle, Clock, Format, OPUS, Registry, Result, VP8, Worker};
 
-use crate::fake::Fake;
+use millstream_testkit::engine::FakeEngine;
 
 /// Longer than anything here takes, on the busiest machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running page.
 pub(crate) struct Page {
-    pub(crate) fake: Fake,
+    pub(crate) fake: FakeEngine,
     pub(crate) address: SocketAddr,
     pub(crate) notice: String,
     pub(crate) bundle: Bundle,
@@ -26,11 +26,11 @@ pub(crate) struct Page {
 pub(crate) fn page(options: &[(&str, Value)]) -> Page {
     let mut table = Table::from([("bind".to_owned(), Value::Text("127.0.0.1:0".to_owned()))]);
     table.extend(options.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-    open(&Fake::default(), table, &[("video", Format::Packets(VP8)), ("audio", Format::Packets(OPUS))]).unwrap()
+    open(&FakeEngine::new(), table, &[("video", Format::Packets(VP8)), ("audio", Format::Packets(OPUS))]).unwrap()
 }
 
 /// A page as a pipeline builds it.
-pub(crate) fn open(fake: &Fake, table: Table, joined: &[(&str, Format)]) -> Result<Page> {
+pub(crate) fn open(fake: &FakeEngine, table: Table, joined: &[(&str, Format)]) -> Result<Page> {
     let mut registry = Registry::new();
     millstream_signaling::register(&mut registry, &fake.engine());
     let build = registry.find("page").expect("registered").read(table).expect("the options are good");
@@ -80,8 +80,10 @@ impl Page {
     /// Asks for the status until it says that there are `viewers`.
     pub(crate) fn wait_for_viewers(&self, viewers: usize) {
         let wanted = format!("\"viewers\":{viewers},");
+        let clock = millstream_core::Clock::system();
+        let until = clock.now() + DEADLINE;
         // Each request is a round trip through the server: there is nothing to sleep for.
-        for _ in 0..10_000 {
+        while clock.now() < until {
             if self.ask("GET", "/status", &[], "").body.contains(&wanted) {
                 return;
             }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::client::{Page, page};
-use crate::fake::OFFER;
+use crate::samples::OFFER;
 
 /// As many as are served at once.
 const STRANGERS: usize = 256;

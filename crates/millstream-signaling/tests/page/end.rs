@@ -8,7 +8,8 @@ use millstream_core::worker::AnySink;
 use millstream_core::{Cx, Format, Timestamp, VP8};
 
 use crate::client::{open, page};
-use crate::fake::{Fake, OFFER};
+use crate::samples::OFFER;
+use millstream_testkit::engine::FakeEngine;
 
 fn bind(address: &str) -> Table {
     Table::from([("bind".to_owned(), Value::Text(address.to_owned()))])
@@ -17,7 +18,7 @@ fn bind(address: &str) -> Table {
 #[test]
 fn a_port_in_use_is_said_with_what_to_do() {
     let page = page(&[]);
-    let error = open(&Fake::default(), bind(&page.address.to_string()), &[("video", Format::Packets(VP8))]);
+    let error = open(&FakeEngine::new(), bind(&page.address.to_string()), &[("video", Format::Packets(VP8))]);
     let error = error.err().expect("the port is taken").to_string();
     assert!(error.starts_with(&format!("{} is in use by another program", page.address)), "{error}");
     assert!(error.contains("--set page.bind=127.0.0.1:0"), "{error}");
@@ -25,13 +26,13 @@ fn a_port_in_use_is_said_with_what_to_do() {
 
 #[test]
 fn a_page_without_inputs_has_nothing_to_show() {
-    let error = open(&Fake::default(), bind("127.0.0.1:0"), &[]).err().expect("nothing is joined").to_string();
+    let error = open(&FakeEngine::new(), bind("127.0.0.1:0"), &[]).err().expect("nothing is joined").to_string();
     assert!(error.contains("nothing to show"), "{error}");
 }
 
 #[test]
 fn only_what_is_joined_is_an_end() {
-    let page = open(&Fake::default(), bind("127.0.0.1:0"), &[("video", Format::Packets(VP8))]).unwrap();
+    let page = open(&FakeEngine::new(), bind("127.0.0.1:0"), &[("video", Format::Packets(VP8))]).unwrap();
     assert_eq!(page.bundle.sinks.iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["video"]);
 }
 

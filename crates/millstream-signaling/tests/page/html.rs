@@ -36,6 +36,6 @@ fn it_can_be_below_a_path() {
         page.ask("GET", "/garden/status", &[], "").body.starts_with("{\"viewers\":0,\"max-viewers\":100,\"since\":")
     );
     page.ask("GET", "/", &[], "").is_problem(404, "the page is at /garden/ and WHEP at /garden/whep");
-    let answer = page.ask("POST", "/garden/whep", &[("Content-Type", "application/sdp")], crate::fake::OFFER);
+    let answer = page.ask("POST", "/garden/whep", &[("Content-Type", "application/sdp")], crate::samples::OFFER);
     assert!(answer.header("location").starts_with("whep/"), "{answer:?}");
 }

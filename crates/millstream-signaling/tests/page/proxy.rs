@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use crate::client::{Page, page};
-use crate::fake::{FRAGMENT, OFFER, REPORT};
+use crate::samples::{FRAGMENT, OFFER, REPORT};
 
 /// What the proxy takes off the front of each path.
 const PREFIX: &str = "/live/tv";

@@ -4,7 +4,8 @@ use millstream_core::options::{Table, Value};
 use millstream_core::{Format, VP8};
 
 use crate::client::{Answer, Page, open, page};
-use crate::fake::{FRAGMENT, Fake, OFFER};
+use crate::samples::{FRAGMENT, OFFER};
+use millstream_testkit::engine::FakeEngine;
 
 /// The fragment with which a viewer restarts, under `ufrag`.
 fn restart(ufrag: &str) -> String {
@@ -24,8 +25,8 @@ fn a_restart_gives_a_new_ice_session_and_ends_the_one_before() {
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/trickle-ice-sdpfrag"));
     assert_eq!(
         answer.body,
-        "a=ice-ufrag:fake2\r\na=ice-pwd:fake2\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n\
-         a=candidate:1 1 udp 1 127.0.0.1 2 typ host\r\n"
+        "a=ice-ufrag:fake0+1\r\na=ice-pwd:0123456789012345678901\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n\
+         a=candidate:1 1 udp 2113937151 127.0.0.1 9 typ host\r\n"
     );
     let second = answer.header("etag");
     assert!(second.len() == 34 && second != first);
@@ -78,8 +79,8 @@ fn ten_restarts_a_minute_and_the_session_goes_on() {
 
 #[test]
 fn an_engine_that_cannot_restart_says_so() {
-    let fake = Fake::default();
-    fake.without_restarts();
+    let fake = FakeEngine::new();
+    fake.without_ice_restarts();
     let table = Table::from([("bind".to_owned(), Value::Text("127.0.0.1:0".to_owned()))]);
     let page = open(&fake, table, &[("video", Format::Packets(VP8))]).unwrap();
     let opened = page.offer(OFFER);

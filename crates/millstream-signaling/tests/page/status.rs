@@ -4,7 +4,7 @@ use millstream_webrtc::PeerState;
 use serde_json::json;
 
 use crate::client::page;
-use crate::fake::{OFFER, REPORT};
+use crate::samples::{OFFER, REPORT};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
@@ -26,7 +26,7 @@ fn each_viewer_has_a_number_and_no_name() {
     assert!(first["since"].as_u64().unwrap() >= status["since"].as_u64().unwrap());
     assert_eq!(first["tracks"][0]["codec"], "video/VP8");
     assert_eq!(first["tracks"][1]["codec"], "audio/opus");
-    for number in ["bitrate", "frames", "packets", "bytes", "dropped", "key-frames-wanted"] {
+    for number in ["bitrate", "frames", "packets", "bytes", "dropped", "key-frames-requested"] {
         assert_eq!(first["tracks"][0][number], 0, "{number}");
     }
     assert!(first.get("page").is_none(), "it told nothing yet");

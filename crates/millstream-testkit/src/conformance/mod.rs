@@ -1,5 +1,5 @@
-//! What a source, an encoder, a decoder, a packetizer, a transform, a stage with several inputs and a sink must do:
-//! one call in a test of each plug-in.
+//! What a source, an encoder, a decoder, a packetizer, a transform, a stage with several inputs, a sink and a WebRTC
+//! engine must do: one call in a test of each plug-in.
 //!
 //! ```
 //! use millstream_core::{AudioFrame, Out};
@@ -23,6 +23,7 @@ mod allocations;
 mod audio_encoder;
 mod bench;
 mod decoder;
+mod engine;
 mod many;
 mod options;
 mod packetizer;
@@ -35,6 +36,7 @@ mod video_encoder;
 pub use allocations::allocations;
 pub use audio_encoder::audio_encoder;
 pub use decoder::{audio_decoder, video_decoder};
+pub use engine::{EngineUnderTest, engine};
 pub use many::several_inputs;
 pub use options::{documentation, options};
 pub use packetizer::packetizer;

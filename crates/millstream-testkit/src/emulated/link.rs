@@ -1,140 +1,59 @@
 //! The stage: items go in, travel, and come out at their time.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_core::{Cx, Item, Out, Result, Stage, Timestamp};
+use millstream_core::{Item, Out, Result, Stage};
 
-use super::counts::count;
+use super::path::Path;
 use super::{Conditions, Counts};
-use crate::chance::Chance;
 
 /// An emulated network between two stages, for any kind of item.
 ///
 /// An item waits until those before it are sent at the rate, travels, and comes out. Items are of their
 /// [`size`](Item::size), without headers of any network. A change of the rate holds for items that come after it.
-/// Wishes pass on upstream, at once. When the input ends, what is on its way comes out at once: nothing wakes
+/// Requests pass on upstream, at once. When the input ends, what is on its way comes out at once: nothing wakes
 /// a stage after its end.
 ///
 /// Every item takes as many chances whatever the conditions, so that a change of the loss does not change which
 /// items are late.
 #[derive(Debug)]
-pub struct EmulatedLink<T> {
-    conditions: Conditions,
-    /// Changes to come, first first, each at a time since the start.
-    changes: VecDeque<(Duration, Conditions)>,
-    chance: Chance,
-    /// When those before are sent.
-    sent: VecDeque<Timestamp>,
-    free: Timestamp,
-    /// When the last one that was not reordered arrives.
-    last: Timestamp,
-    travelling: BTreeMap<(Timestamp, u64), T>,
-    numbered: u64,
-    counts: Arc<Counts>,
-}
+pub struct EmulatedLink<T>(Path<T>);
 
 impl<T: Item> EmulatedLink<T> {
     /// A link whose chances follow from `seed`.
     pub fn new(seed: u64, conditions: Conditions) -> EmulatedLink<T> {
-        EmulatedLink {
-            conditions,
-            changes: VecDeque::new(),
-            chance: Chance::new(seed),
-            sent: VecDeque::new(),
-            free: Timestamp::ZERO,
-            last: Timestamp::ZERO,
-            travelling: BTreeMap::new(),
-            numbered: 0,
-            counts: Arc::default(),
-        }
+        EmulatedLink(Path::new(seed, conditions))
     }
 
     /// The same link with `conditions` from the time `after` the pipeline's start on. Changes at the same time
     /// happen in the order in which they were added.
     #[must_use]
     pub fn changing(mut self, after: Duration, conditions: Conditions) -> EmulatedLink<T> {
-        let place = self.changes.partition_point(|(time, _)| *time <= after);
-        self.changes.insert(place, (after, conditions));
+        self.0.change(after, conditions);
         self
     }
 
     /// What it does to the items, to be read while it runs.
     pub fn counts(&self) -> Arc<Counts> {
-        Arc::clone(&self.counts)
-    }
-
-    fn follow_changes(&mut self, cx: &Cx) {
-        while let Some((after, conditions)) = self.changes.front().copied()
-            && cx.start() + after <= cx.now()
-        {
-            self.conditions = conditions;
-            self.changes.pop_front();
-        }
-    }
-
-    /// When an item of `size` bytes is sent that comes in now, or nothing if the queue is full.
-    fn send(&mut self, size: usize, now: Timestamp) -> Option<Timestamp> {
-        while self.sent.front().is_some_and(|time| *time <= now) {
-            self.sent.pop_front();
-        }
-        let Some(rate) = self.conditions.rate else { return Some(now.max(self.free)) };
-        if self.conditions.queue.is_some_and(|limit| self.sent.len() >= limit.get()) {
-            return None;
-        }
-        let nanos = size as u128 * 8 * 1_000_000_000 / u128::from(rate.bps());
-        self.free = now.max(self.free) + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        self.sent.push_back(self.free);
-        Some(self.free)
-    }
-
-    fn travel(&mut self, item: T, arrival: Timestamp) {
-        self.travelling.insert((arrival, self.numbered), item);
-        self.numbered += 1;
+        self.0.counts()
     }
 
     /// Gives what has arrived, and asks to be woken for what comes next.
     fn deliver(&mut self, out: &mut Out<T>) {
-        let now = out.now();
-        while let Some(first) = self.travelling.first_entry() {
-            let (arrival, _) = *first.key();
-            if arrival > now {
-                out.wake_at(arrival);
-                return;
-            }
-            count(&self.counts.given);
-            out.push(first.remove());
+        while let Some(item) = self.0.arrived(out.now()) {
+            out.push(item);
+        }
+        if let Some(next) = self.0.next_arrival() {
+            out.wake_at(next);
         }
     }
 }
 
 impl<T: Item> Stage<T, T> for EmulatedLink<T> {
     fn process(&mut self, item: T, out: &mut Out<T>) -> Result<()> {
-        self.follow_changes(out);
-        count(&self.counts.entered);
-        let Conditions { delay, jitter, loss, reorder, duplicate, .. } = self.conditions;
-        let [lost, reordered, duplicated, late] = [(); 4].map(|()| self.chance.share());
-        let Some(sent) = self.send(item.size(), out.now()) else {
-            count(&self.counts.refused);
-            return Ok(());
-        };
-        if lost < loss.share() {
-            count(&self.counts.lost);
-            return Ok(());
-        }
-        let arrival = if reordered < reorder.share() {
-            count(&self.counts.reordered);
-            sent
-        } else {
-            self.last = self.last.max(sent + delay + jitter.mul_f64(late));
-            self.last
-        };
-        if duplicated < duplicate.share() {
-            count(&self.counts.duplicated);
-            self.travel(item.clone(), arrival);
-        }
-        self.travel(item, arrival);
+        let (size, start, now) = (item.size(), out.start(), out.now());
+        self.0.enter(item, size, now, start);
         self.deliver(out);
         Ok(())
     }
@@ -145,10 +64,7 @@ impl<T: Item> Stage<T, T> for EmulatedLink<T> {
     }
 
     fn finish(&mut self, out: &mut Out<T>) -> Result<()> {
-        for item in std::mem::take(&mut self.travelling).into_values() {
-            count(&self.counts.given);
-            out.push(item);
-        }
+        self.0.drain().for_each(|item| out.push(item));
         Ok(())
     }
 }
@@ -158,7 +74,7 @@ mod tests {
     use super::*;
     use crate::{conformance, examples};
     use millstream_core::units::{Bitrate, Percent};
-    use millstream_core::{AudioFrame, Next, Utc};
+    use millstream_core::{AudioFrame, Cx, Next, Utc};
     use millstream_pipeline::Pipeline;
     use std::num::NonZeroUsize;
     use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! A network between two stages, emulated: rate, delay, jitter, loss, reordering, duplication, and changes of
+//! An emulated network, between two stages or for sockets: rate, delay, jitter, loss, reordering, duplication, and changes of
 //! all of them at given times.
 //!
 //! It knows the time of its [`Cx`](millstream_core::Cx) only, and its chances follow from a seed: in virtual
@@ -7,7 +7,10 @@
 mod conditions;
 mod counts;
 mod link;
+mod network;
+mod path;
 
 pub use conditions::Conditions;
 pub use counts::Counts;
 pub use link::EmulatedLink;
+pub use network::EmulatedNetwork;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use millstream_core::{Codec, OPUS, Role, VP8};
 use millstream_webrtc::sdp::Session;
-use millstream_webrtc::{Description, PeerEvent, PeerState};
+use millstream_webrtc::{Description, PeerEvent, PeerState, TrackSink};
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use webrtc::peer_connection::RTCSessionDescription;
 
-use super::viewer::{Heard, Viewer};
+use super::viewer::{Received, Viewer};
 use super::{Show, frame, open, play};
 
 const BOTH: [RtpCodecKind; 2] = [RtpCodecKind::Audio, RtpCodecKind::Video];
@@ -32,10 +33,10 @@ async fn watch(kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came 
 /// The same from a page of `codecs`.
 async fn watch_page(codecs: &[Codec], kinds: &[RtpCodecKind], edit: impl Fn(String) -> String) -> Came {
     let mut show = open();
-    let senders: Vec<_> = codecs.iter().map(|codec| show.track(codec.clone())).collect();
+    let sinks: Vec<_> = codecs.iter().map(|codec| show.track(codec.clone())).collect();
     let mut viewer = Viewer::new().await;
     let offer = edit(viewer.offer(kinds).await);
-    let answer = viewer.tell(&show.peer, offer).await.unwrap();
+    let answer = viewer.ask(&show.peer, offer).await.unwrap();
     show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
     viewer.connected().await;
     let taken = taken(&answer);
@@ -43,19 +44,22 @@ async fn watch_page(codecs: &[Codec], kinds: &[RtpCodecKind], edit: impl Fn(Stri
     let mut reported = Vec::new();
     for sent in 1..=FRAMES {
         let now = show.clock.now();
-        for sender in &senders {
-            sender.send(&frame(sender.codec(), now, Role::Start)).unwrap();
+        for sink in &sinks {
+            // One whose codec the viewer lacks refuses it, and the others play.
+            let is_taken = taken.iter().any(|(media, _)| *media == sink.codec().media.to_string());
+            let result = sink.send(&frame(sink.codec(), now, Role::Start));
+            assert!(!is_taken || result.is_ok(), "{result:?}");
         }
         let expected = sent * taken.iter().map(|(media, _)| if media == "video" { 3 } else { 1 }).sum::<usize>();
         viewer
-            .until(|heard| {
-                match heard {
-                    Heard::Came(ssrc, payload_type) => {
-                        let (of, packets) = came.entry(ssrc).or_insert((payload_type, 0));
-                        assert_eq!(*of, payload_type, "one type for one source");
+            .until(|received| {
+                match received {
+                    Received::Packet(header) => {
+                        let (of, packets) = came.entry(header.ssrc).or_insert((header.payload_type, 0));
+                        assert_eq!(*of, header.payload_type, "one type for one source");
                         *packets += 1;
                     }
-                    Heard::Report(report) => reported.push(report.ssrc),
+                    Received::Report(report) => reported.push(report.ssrc),
                     _ => {}
                 }
                 (came.values().map(|(_, packets)| packets).sum::<usize>() >= expected).then_some(())
@@ -63,9 +67,9 @@ async fn watch_page(codecs: &[Codec], kinds: &[RtpCodecKind], edit: impl Fn(Stri
             .await;
     }
     let tracks = show.peer.statistics().await.unwrap().tracks;
-    for sender in &senders {
-        let media = sender.codec().media.to_string();
-        let frames = tracks.iter().find(|track| track.track == sender.id()).unwrap().sender.frames;
+    for sink in &sinks {
+        let media = sink.codec().media.to_string();
+        let frames = tracks.iter().find(|track| track.track == sink.id()).unwrap().sender.frames;
         let expected = if taken.iter().any(|(taken, _)| *taken == media) { FRAMES } else { 0 };
         assert_eq!(frames as usize, expected, "{media}");
     }
@@ -89,7 +93,8 @@ async fn close(show: &Show, viewer: Viewer) {
 /// Kind and first payload type of the sections that are sent.
 fn taken(answer: &str) -> Vec<(String, u8)> {
     let session = Session::read(answer).unwrap();
-    let taken = session.sections.iter().filter(|section| section.port != "0" && !section.lines.has("inactive"));
+    let taken =
+        session.sections.iter().filter(|section| !session.is_rejected(section) && !section.lines.has("inactive"));
     taken.map(|section| (section.media.to_owned(), section.encodings().next().unwrap().0)).collect()
 }
 
@@ -156,13 +161,9 @@ async fn of_sound_and_pictures_what_the_page_has_plays() {
                 assert_eq!((media, &came.packets), (&codec.media.to_string(), &BTreeMap::from([(*of, (1, count))])));
                 let answer = Session::read(&came.answer).unwrap();
                 assert_eq!(answer.lines.attribute("group"), Some("BUNDLE 0 1"), "{}", came.answer);
-                let ports: Vec<_> = answer.sections.iter().map(|section| section.port).collect();
+                let rejected = answer.sections.iter().any(|section| answer.is_rejected(section));
                 let idle = answer.sections.iter().find(|section| !section.is_for(&codec)).unwrap();
-                assert!(
-                    !ports.contains(&"0") && idle.lines.has("inactive") && !idle.lines.has("ssrc"),
-                    "{}",
-                    came.answer
-                );
+                assert!(!rejected && idle.lines.has("inactive") && !idle.lines.has("ssrc"), "{}", came.answer);
                 let of_first: Vec<_> = answer.sections.iter().map(|section| section.lines.has("candidate")).collect();
                 assert_eq!(of_first, [true, false], "{}", came.answer);
             }
@@ -176,7 +177,7 @@ async fn ice_restarts_where_the_first_section_is_idle() {
     let video = show.track(VP8);
     let mut viewer = Viewer::new().await;
     let offer = leaning(&viewer.offer(&BOTH).await);
-    viewer.tell(&show.peer, offer).await.unwrap();
+    viewer.ask(&show.peer, offer).await.unwrap();
     show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
     viewer.connected().await;
     let answer = viewer.restart(&show.peer).await;
@@ -185,8 +186,8 @@ async fn ice_restarts_where_the_first_section_is_idle() {
     let playing = play(show.clock.clone(), vec![video]);
     let mut came = 0;
     viewer
-        .until(|heard| {
-            came += usize::from(matches!(heard, Heard::Came(..)));
+        .until(|received| {
+            came += usize::from(matches!(received, Received::Packet(_)));
             (came >= PACKETS_OF_PICTURES).then_some(())
         })
         .await;
@@ -206,7 +207,7 @@ fn leaning(offer: &str) -> String {
 }
 
 #[tokio::test]
-async fn whoever_begins_the_handshake_it_comes_about() {
+async fn either_side_may_begin_the_handshake() {
     for (setup, expected) in
         [("active", "a=setup:passive"), ("passive", "a=setup:active"), ("actpass", "a=setup:passive")]
     {
@@ -248,7 +249,7 @@ async fn a_certificate_is_compared_however_its_fingerprint_is_written() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_costs_nothing_else() {
+async fn what_cannot_be_used_affects_nothing_else() {
     let bad = "a=candidate:9 1 udp 1 media.example 9 typ host\r\na=candidate:9 1 udp 1 fe80::1%eth0 9 typ host\r\n\
                a=candidate:9 1 ssltcp 1 192.0.2.1 9 typ host\r\na=candidate:9 1 x 1 192.0.2.1 9 typ host\r\n";
     let came = watch(&BOTH, |offer| {
@@ -264,9 +265,9 @@ async fn what_cannot_be_used_costs_nothing_else() {
         "{}",
         came.answer
     );
-    let told: Vec<_> =
+    let ours: Vec<_> =
         came.answer.split("m=video").nth(1).unwrap().lines().filter(|line| line.starts_with("a=candidate:")).collect();
-    assert_eq!((told.len(), came.answer.matches("a=candidate:").count()), (1, 1), "ours stand where it is sent");
+    assert_eq!((ours.len(), came.answer.matches("a=candidate:").count()), (1, 1), "ours stand where it is sent");
 }
 
 #[tokio::test]
@@ -284,7 +285,7 @@ async fn one_payload_type_is_answered_once() {
     let types: Vec<_> = answered
         .sections
         .iter()
-        .filter(|section| section.port != "0")
+        .filter(|section| !answered.is_rejected(section))
         .flat_map(|section| section.formats.split(' '))
         .collect();
     let mut once = types.clone();
@@ -294,46 +295,67 @@ async fn one_payload_type_is_answered_once() {
     assert_eq!(came.packets.len(), taken(&came.answer).len());
 }
 
-#[tokio::test]
-async fn what_is_taken_back_is_sent_no_more() {
-    let mut show = open();
-    let (video, audio) = (show.track(VP8), show.track(OPUS));
-    let mut viewer = Viewer::new().await;
-    let offer = viewer.offer(&BOTH).await;
-    viewer.tell(&show.peer, offer).await.unwrap();
-    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
-    viewer.connected().await;
+/// Sends `FRAMES` frames of each of `sinks`, and says that what comes is all of the payload type `expected`, three
+/// packets for each.
+async fn only_pictures_come(show: &Show, viewer: &mut Viewer, sinks: [&TrackSink; 2], expected: u8) {
+    let mut got = Vec::new();
+    for _ in 0..FRAMES {
+        let now = show.clock.now();
+        for sink in sinks {
+            sink.send(&frame(sink.codec(), now, Role::Start)).unwrap();
+        }
+        viewer.packets(3, &mut got).await;
+    }
+    let types: Vec<_> = got.iter().map(|header| header.payload_type).collect();
+    assert_eq!(types, [expected; PACKETS_OF_PICTURES]);
+}
+
+/// A new offer of `viewer`, with its sound as `direction` says; the answer of the peer.
+async fn renegotiate(show: &Show, viewer: &mut Viewer, direction: &str) -> String {
     let offer = viewer.connection.create_offer(None).await.unwrap();
     viewer.connection.set_local_description(offer).await.unwrap();
     let offer = viewer.connection.local_description().await.unwrap().sdp;
     let (sound, pictures) = offer.split_once("m=video").unwrap();
-    let offer = format!("{}m=video{pictures}", sound.replace("a=recvonly", "a=inactive"));
+    let offer = format!("{}m=video{pictures}", sound.replace("a=recvonly", direction));
     show.peer.set_remote_description(Description::offer(offer)).await.unwrap();
     show.peer.set_local_description(None).await.unwrap();
     let answer = show.peer.local_description().await.unwrap().unwrap().sdp;
+    let description = RTCSessionDescription::answer(answer.clone()).unwrap();
+    viewer.connection.set_remote_description(description).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_section_that_is_held_is_not_sent_until_it_goes_on() {
+    let mut show = open();
+    let (video, audio) = (show.track(VP8), show.track(OPUS));
+    let mut viewer = Viewer::new().await;
+    let offer = viewer.offer(&BOTH).await;
+    viewer.ask(&show.peer, offer).await.unwrap();
+    show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
+    viewer.connected().await;
+    let answer = renegotiate(&show, &mut viewer, "a=inactive").await;
     let [(_, of_video)] = taken(&answer)[..] else { panic!("{answer}") };
-    let mut came = Vec::new();
-    for sent in 1..=FRAMES {
+    assert!(!answer.contains("m=audio 0"), "held, and not turned down: {answer}");
+    only_pictures_come(&show, &mut viewer, [&audio, &video], of_video).await;
+    let answer = renegotiate(&show, &mut viewer, "a=recvonly").await;
+    let [(_, of_audio), (_, of_video)] = taken(&answer)[..] else { panic!("{answer}") };
+    let mut got = Vec::new();
+    for _ in 0..FRAMES {
         let now = show.clock.now();
         audio.send(&frame(OPUS, now, Role::Start)).unwrap();
         video.send(&frame(VP8, now, Role::Start)).unwrap();
-        viewer
-            .until(|heard| {
-                if let Heard::Came(_, payload_type) = heard {
-                    came.push(payload_type);
-                }
-                (came.len() >= 3 * sent).then_some(())
-            })
-            .await;
+        viewer.packets(4, &mut got).await;
     }
-    assert_eq!(came, [of_video; PACKETS_OF_PICTURES]);
+    let count = |of| got.iter().filter(|header| header.payload_type == of).count();
+    assert_eq!((count(of_audio), count(of_video)), (FRAMES, PACKETS_OF_PICTURES));
     close(&show, viewer).await;
 }
 
 #[tokio::test]
-async fn what_an_answer_turns_down_is_not_sent() {
+async fn a_section_that_an_answer_turns_down_is_not_sent() {
     let mut show = open();
-    let (video, audio) = (show.track(VP8), show.track(OPUS));
+    let (video, (audio, sender)) = (show.track(VP8), show.added(OPUS));
     show.peer.set_local_description(None).await.unwrap();
     let offer = show.peer.gathered().await.unwrap().sdp;
     let mut viewer = Viewer::new().await;
@@ -343,22 +365,8 @@ async fn what_an_answer_turns_down_is_not_sent() {
     show.event(|event| *event == PeerEvent::State(PeerState::Connected)).await;
     viewer.connected().await;
     let [(_, of_video)] = taken(&answer)[..] else { panic!("{answer}") };
-    let mut came = Vec::new();
-    for sent in 1..=FRAMES {
-        let now = show.clock.now();
-        audio.send(&frame(OPUS, now, Role::Start)).unwrap();
-        video.send(&frame(VP8, now, Role::Start)).unwrap();
-        viewer
-            .until(|heard| {
-                if let Heard::Came(_, payload_type) = heard {
-                    came.push(payload_type);
-                }
-                (came.len() >= 3 * sent).then_some(())
-            })
-            .await;
-    }
-    assert_eq!(came, [of_video; PACKETS_OF_PICTURES]);
-    assert_eq!(audio.statistics().frames, 0);
+    only_pictures_come(&show, &mut viewer, [&audio, &video], of_video).await;
+    assert_eq!((sender.statistics().frames, sender.failure()), (0, None));
     close(&show, viewer).await;
 }
 

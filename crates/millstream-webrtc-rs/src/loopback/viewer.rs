@@ -26,60 +26,61 @@ use webrtc::peer_connection::{
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
 use super::DEADLINE;
+use super::cable::Cable;
 use crate::connection::{ABS_CAPTURE_TIME, PLAYOUT_DELAY};
 
-/// Something the viewer heard.
-pub(super) enum Heard {
+/// Something that arrived at the viewer.
+pub(super) enum Received {
     Gathered,
     Connected,
     Track(Arc<dyn TrackRemote>),
     Rtp(rtc::rtp::Packet),
-    /// Any packet that came, whether or not it is of a track: its SSRC and payload type.
-    Came(u32, u8),
+    /// Any packet, whether or not it is of a track: its header.
+    Packet(rtc::rtp::Header),
     Report(SenderReport),
     Cname(Vec<u8>),
     /// These sources have ended.
     Goodbye(Vec<u32>),
 }
 
-type Told<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+type Handled<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-struct Ear(UnboundedSender<Heard>);
+struct Handler(UnboundedSender<Received>);
 
-impl PeerConnectionEventHandler for Ear {
-    fn on_ice_gathering_state_change<'a, 'b>(&'a self, state: RTCIceGatheringState) -> Told<'b>
+impl PeerConnectionEventHandler for Handler {
+    fn on_ice_gathering_state_change<'a, 'b>(&'a self, state: RTCIceGatheringState) -> Handled<'b>
     where
         'a: 'b,
         Self: 'b,
     {
         if state == RTCIceGatheringState::Complete {
-            let _ = self.0.send(Heard::Gathered);
+            let _ = self.0.send(Received::Gathered);
         }
         Box::pin(ready(()))
     }
 
-    fn on_connection_state_change<'a, 'b>(&'a self, state: RTCPeerConnectionState) -> Told<'b>
+    fn on_connection_state_change<'a, 'b>(&'a self, state: RTCPeerConnectionState) -> Handled<'b>
     where
         'a: 'b,
         Self: 'b,
     {
         if state == RTCPeerConnectionState::Connected {
-            let _ = self.0.send(Heard::Connected);
+            let _ = self.0.send(Received::Connected);
         }
         Box::pin(ready(()))
     }
 
-    fn on_track<'a, 'b>(&'a self, track: Arc<dyn TrackRemote>) -> Told<'b>
+    fn on_track<'a, 'b>(&'a self, track: Arc<dyn TrackRemote>) -> Handled<'b>
     where
         'a: 'b,
         Self: 'b,
     {
-        let heard = self.0.clone();
-        let _ = heard.send(Heard::Track(Arc::clone(&track)));
+        let sender = self.0.clone();
+        let _ = sender.send(Received::Track(Arc::clone(&track)));
         tokio::spawn(async move {
             while let Some(event) = track.poll().await {
                 if let TrackRemoteEvent::OnRtpPacket(packet) = event {
-                    let _ = heard.send(Heard::Rtp(packet));
+                    let _ = sender.send(Received::Rtp(packet));
                 }
             }
         });
@@ -87,10 +88,10 @@ impl PeerConnectionEventHandler for Ear {
     }
 }
 
-/// Hears sender reports, which the crate keeps to itself.
+/// Passes on sender reports, which the crate keeps to itself.
 #[derive(Default)]
 struct Tap {
-    heard: Option<UnboundedSender<Heard>>,
+    sender: Option<UnboundedSender<Received>>,
     read: VecDeque<TaggedPacket>,
     write: VecDeque<TaggedPacket>,
 }
@@ -103,19 +104,19 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
     type Time = Instant;
 
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Self::Error> {
-        if let Some(heard) = &self.heard {
+        if let Some(sender) = &self.sender {
             if let Packet::Rtp(packet) = &packet.message.packet {
-                let _ = heard.send(Heard::Came(packet.header.ssrc, packet.header.payload_type));
+                let _ = sender.send(Received::Packet(packet.header.clone()));
             }
             if let Packet::Rtcp(packets) = &packet.message.packet {
                 for packet in packets {
                     if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
-                        let _ = heard.send(Heard::Report(report.clone()));
+                        let _ = sender.send(Received::Report(report.clone()));
                     } else if let Some(description) = packet.as_any().downcast_ref::<SourceDescription>() {
                         let chunk = &description.chunks[0];
-                        let _ = heard.send(Heard::Cname(chunk.items[0].text.to_vec()));
+                        let _ = sender.send(Received::Cname(chunk.items[0].text.to_vec()));
                     } else if let Some(goodbye) = packet.as_any().downcast_ref::<Goodbye>() {
-                        let _ = heard.send(Heard::Goodbye(goodbye.sources.clone()));
+                        let _ = sender.send(Received::Goodbye(goodbye.sources.clone()));
                     }
                 }
             }
@@ -145,13 +146,15 @@ impl Interceptor for Tap {
 /// A receiver on the bare crate.
 pub(super) struct Viewer {
     pub(super) connection: Arc<dyn PeerConnection>,
-    heard: UnboundedReceiver<Heard>,
+    received: UnboundedReceiver<Received>,
+    /// Between it and the network.
+    pub(super) cable: Cable,
 }
 
 impl Viewer {
     pub(super) async fn new() -> Viewer {
-        let (tell, heard) = unbounded_channel();
-        let mut media = MediaEngine::default();
+        let (sender, received) = unbounded_channel();
+        let (mut media, cable) = (MediaEngine::default(), Cable::default());
         media.register_default_codecs().unwrap();
         for (uri, kind) in [
             (ABS_CAPTURE_TIME, RtpCodecKind::Video),
@@ -162,25 +165,26 @@ impl Viewer {
             media.register_header_extension(extension, kind, None).unwrap();
         }
         let registry = register_default_interceptors(Registry::new(), &mut media).unwrap();
-        let tap = Tap { heard: Some(tell.clone()), ..Tap::default() };
+        let tap = Tap { sender: Some(sender.clone()), ..Tap::default() };
         let connection = PeerConnectionBuilder::new()
             .with_media_engine(media)
             .with_setting_engine(
                 SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build(),
             )
             .with_interceptor_registry(registry.with(Slot::from(14_000), tap))
-            .with_handler(Arc::new(Ear(tell)))
+            .with_handler(Arc::new(Handler(sender)))
+            .with_runtime(Arc::new(cable.clone()))
             .with_udp_addrs(vec!["127.0.0.1:0"])
             .build()
             .await
             .unwrap();
-        Viewer { connection: Arc::new(connection), heard }
+        Viewer { connection: Arc::new(connection), received, cable }
     }
 
-    /// Offers to receive sound and pictures, and hears the answer of `peer`.
+    /// Offers to receive sound and pictures, and gets the answer of `peer`.
     pub(super) async fn watch(&mut self, peer: &Peer) {
         let offer = self.offer(&[RtpCodecKind::Audio, RtpCodecKind::Video]).await;
-        let answer = self.tell(peer, offer).await.unwrap();
+        let answer = self.ask(peer, offer).await.unwrap();
         assert!(answer.contains("a=sendonly"), "{answer}");
     }
 
@@ -196,12 +200,12 @@ impl Viewer {
         }
         let offer = self.connection.create_offer(None).await.unwrap();
         self.connection.set_local_description(offer).await.unwrap();
-        self.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
+        self.until(|received| matches!(received, Received::Gathered).then_some(())).await;
         self.connection.local_description().await.unwrap().sdp
     }
 
-    /// Tells `peer` the offer, and hears its answer.
-    pub(super) async fn tell(&mut self, peer: &Peer, offer: String) -> Result<String, Error> {
+    /// Gives `peer` the offer, and gets its answer.
+    pub(super) async fn ask(&mut self, peer: &Peer, offer: String) -> Result<String, Error> {
         peer.set_remote_description(Description::offer(offer)).await?;
         peer.set_local_description(None).await?;
         let answer = peer.gathered().await?.sdp;
@@ -214,7 +218,7 @@ impl Viewer {
         self.connection.set_remote_description(RTCSessionDescription::offer(offer).unwrap()).await.unwrap();
         let answer = self.connection.create_answer(None).await.unwrap();
         self.connection.set_local_description(answer).await.unwrap();
-        self.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
+        self.until(|received| matches!(received, Received::Gathered).then_some(())).await;
         self.connection.local_description().await.unwrap().sdp
     }
 
@@ -223,7 +227,7 @@ impl Viewer {
         let restart = RTCOfferOptions { ice_restart: true };
         let offer = self.connection.create_offer(Some(restart)).await.unwrap();
         self.connection.set_local_description(offer).await.unwrap();
-        self.until(|heard| matches!(heard, Heard::Gathered).then_some(())).await;
+        self.until(|received| matches!(received, Received::Gathered).then_some(())).await;
         let offer = self.connection.local_description().await.unwrap().sdp;
         peer.set_remote_description(Description::offer(offer)).await.unwrap();
         peer.set_local_description(None).await.unwrap();
@@ -232,21 +236,42 @@ impl Viewer {
         answer
     }
 
-    /// It can decrypt what comes: before that, what the other side has sent already is lost.
-    pub(super) async fn connected(&mut self) {
-        self.until(|heard| matches!(heard, Heard::Connected).then_some(())).await;
+    /// Adds `count` more packets to `got`: their headers.
+    pub(super) async fn packets(&mut self, mut count: usize, got: &mut Vec<rtc::rtp::Header>) {
+        let take = |received| {
+            if let Received::Packet(header) = received {
+                got.push(header);
+                count -= 1;
+            }
+            (count == 0).then_some(())
+        };
+        self.until(take).await;
     }
 
-    /// The first thing heard in which `find` finds something.
-    pub(super) async fn until<T>(&mut self, mut find: impl FnMut(Heard) -> Option<T>) -> T {
+    /// Source and sequence number of the next packet.
+    pub(super) async fn sequence(&mut self) -> (u32, u16) {
+        // Those that came before have waited.
+        while self.received.try_recv().is_ok() {}
+        let mut got = Vec::new();
+        self.packets(1, &mut got).await;
+        (got[0].ssrc, got[0].sequence_number)
+    }
+
+    /// It can decrypt what comes: before that, what the other side has sent already is lost.
+    pub(super) async fn connected(&mut self) {
+        self.until(|received| matches!(received, Received::Connected).then_some(())).await;
+    }
+
+    /// The first thing received in which `find` finds something.
+    pub(super) async fn until<T>(&mut self, mut find: impl FnMut(Received) -> Option<T>) -> T {
         let found = async {
             loop {
-                let heard = self.heard.recv().await.expect("the viewer lives");
-                if let Some(found) = find(heard) {
+                let received = self.received.recv().await.expect("the viewer lives");
+                if let Some(found) = find(received) {
                     return found;
                 }
             }
         };
-        timeout(DEADLINE, found).await.expect("heard in time")
+        timeout(DEADLINE, found).await.expect("received in time")
     }
 }

@@ -8,8 +8,9 @@ use millstream_webrtc::sdp;
 use super::{Idle, Plan, Section, Sent};
 
 impl Plan {
-    /// The answer `made` by the crate to what it was told, as an answer to what was offered: each section
-    /// in its place (RFC 3264, section 6), one in which nothing is sent as inactive, or turned down with port 0.
+    /// The answer `made` by the crate to the description it got, as an answer to what was offered: each section
+    /// in its place (RFC 3264, section 6), one in which nothing is sent as inactive, or turned down with port 0. If
+    /// the crate got nothing, `made` is any description of this side.
     ///
     /// # Errors
     /// If the crate does not send what was agreed.
@@ -36,7 +37,7 @@ impl Plan {
                 }
                 continue;
             };
-            let of_crate = answered.next().filter(|section| section.port != "0");
+            let of_crate = answered.next().filter(|section| !made.is_rejected(section));
             let of_crate =
                 of_crate.ok_or_else(|| Error::config("the webrtc crate turns down a section that was agreed"))?;
             let Section { media, protocol, .. } = section;
@@ -54,7 +55,7 @@ impl Plan {
     /// The transport that is used, for a section in which nothing is sent. One that is turned down needs none, but
     /// aiortc and GStreamer's webrtcbin refuse an answer that leaves it out anywhere (aiortc 1.16.0, GStreamer 1.22.0).
     fn say_transport(&self, text: &mut String, made: &sdp::Session) {
-        let used = made.sections.iter().find(|section| section.port != "0");
+        let used = made.sections.iter().find(|section| !made.is_rejected(section));
         let is_transport =
             |line: &&str| matches!(sdp::attribute(line), Some(("ice-ufrag" | "ice-pwd" | "rtcp-mux", _)));
         used.iter().flat_map(|section| section.lines.iter()).filter(is_transport).for_each(|line| push(text, line));
@@ -68,13 +69,15 @@ impl Plan {
             }
             Some(("mid", _)) if section.mid.is_none() => {}
             Some(("rtcp-rsize", _)) if !sent.reduced_size => {}
+            Some(("sendonly", _)) if sent.held => push(text, "a=inactive"),
+            Some(("ssrc" | "ssrc-group" | "msid", _)) if sent.held => {}
             _ => push(text, line),
         }
     }
 }
 
 impl Section {
-    /// Its own words; turned down, with port 0 and none of its payload types: some players look each up (as Pion
+    /// As it was offered; turned down, with port 0 and none of its payload types: some players look each up (as Pion
     /// does), and browsers write 0 as well. A line with a connection is wanted of every section.
     fn send_nothing(&self, text: &mut String) {
         let Section { media, protocol, formats, mid, idle, .. } = self;

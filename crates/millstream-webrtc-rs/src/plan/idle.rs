@@ -6,10 +6,9 @@
 
 use std::fmt::Write;
 
-use millstream_core::Codec;
 use millstream_webrtc::sdp::{Section, Session};
 
-use super::section::{self, Formats};
+use super::section::{self, Formats, Wanted};
 
 /// These repair media, or go with it, and are none by themselves.
 const NO_MEDIA: [&str; 8] = ["rtx", "red", "ulpfec", "flexfec-03", "flexfec", "parityfec", "CN", "telephone-event"];
@@ -26,22 +25,21 @@ pub(super) struct Idle {
 /// A payload type, its encoding and its parameters.
 type Meaning<'a> = (u8, &'a str, Option<&'a str>);
 
-/// What is agreed on each section of `group` that could be used, if only there were a track of its kind: none of
-/// `codecs` is.
+/// What is agreed on each section of `group` that lacks nothing but a track of its kind among `tracks`.
 pub(super) fn agree(
     session: &Session,
     fates: &[Result<Formats, String>],
     group: Option<&[&str]>,
-    codecs: &[Codec],
+    tracks: &[Wanted],
 ) -> Vec<Option<Idle>> {
     let sent = fates.iter().flatten();
     let sent: Vec<_> = sent.flat_map(|of| [Some(of.payload_type), of.retransmission]).flatten().collect();
     let mut meanings = Vec::new();
     let sections = session.sections.iter().enumerate().map(|(index, section)| {
         let is_media = ["audio", "video"].iter().any(|media| section.media.eq_ignore_ascii_case(media));
-        let has_tracks = codecs.iter().any(|codec| section.is_for(codec));
+        let has_tracks = tracks.iter().any(|track| section.is_for(&track.codec));
         let bundled = group?.contains(&section.mid()?);
-        if !is_media || has_tracks || !bundled || section::fits(session, index).is_err() {
+        if !is_media || has_tracks || !bundled || !section.receives() || section::fits(session, index).is_err() {
             return None;
         }
         agree_on(section, &sent, &mut meanings)

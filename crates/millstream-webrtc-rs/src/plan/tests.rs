@@ -3,7 +3,7 @@
 use millstream_core::{Codec, OPUS, VP8};
 use millstream_webrtc::sdp::Session;
 
-use super::Plan;
+use super::{Plan, Wanted};
 
 const PASSWORD: &str = "0123456789012345678901";
 const AB: &str = "AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB";
@@ -27,12 +27,21 @@ fn transport() -> String {
     format!("a=ice-ufrag:abcd\r\na=ice-pwd:{PASSWORD}\r\na=fingerprint:sha-256 {AB}\r\na=setup:actpass\r\n")
 }
 
+/// What a session that opens with the offer `text` agrees on, for new tracks of `codecs`.
+fn of(text: &str, codecs: &[Codec]) -> millstream_core::Result<Plan> {
+    Plan::of(text, &wanted(codecs), true)
+}
+
+fn wanted(codecs: &[Codec]) -> Vec<Wanted> {
+    codecs.iter().map(|codec| Wanted { codec: codec.clone(), mid: None }).collect()
+}
+
 fn plan(text: &str) -> Plan {
-    Plan::of(text, &[VP8, OPUS]).unwrap()
+    of(text, &[VP8, OPUS]).unwrap()
 }
 
 fn refusal(text: &str) -> String {
-    Plan::of(text, &[VP8, OPUS]).unwrap_err().to_string()
+    of(text, &[VP8, OPUS]).unwrap_err().to_string()
 }
 
 /// Codecs and payload types that are sent.
@@ -47,29 +56,29 @@ fn unsent(plan: &Plan) -> Vec<String> {
 const BOTH: [(&str, u8); 2] = [("opus", 111), ("vp8", 96)];
 
 #[test]
-fn the_crate_is_told_what_is_used_and_nothing_else() {
+fn the_crate_gets_what_is_used_and_nothing_else() {
     let text = offer().replace(
         "a=mid:0\r\n",
         "a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\na=ssrc:7 cname:x\r\na=rid:h recv\r\n",
     );
-    let told = |media: &str| {
+    let described = |media: &str| {
         format!("{media}a=ice-ufrag:abcd\r\na=ice-pwd:{PASSWORD}\r\na=fingerprint:sha-256 {AB}\r\na=setup:active\r\n")
     };
-    let sound = told(
+    let sound = described(
         "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
          a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
          a=extmap:3 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time\r\n",
     );
-    let picture = told(
+    let picture = described(
         "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
          a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
          a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n",
     );
     let session = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=ice-options:trickle\r\n";
     let expected = format!("{session}{sound}a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n{picture}");
-    assert_eq!(plan(&text).told(), expected);
+    assert_eq!(plan(&text).for_crate().unwrap(), expected);
     // Bare line feeds are as good.
-    assert_eq!(plan(&text.replace('\r', "")).told(), expected);
+    assert_eq!(plan(&text.replace('\r', "")).for_crate().unwrap(), expected);
 }
 
 #[test]
@@ -116,13 +125,17 @@ fn a_section_of_a_kind_that_is_not_sent_is_agreed_as_inactive() {
         "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\na=rtpmap:13 CN/8000\r\na=rtpmap:110 telephone-event/48000\r\n\
          a=rtpmap:70 L16/8000\r\na=rtpmap:111",
     );
-    let plan = Plan::of(&text, &[VP8]).unwrap();
+    let plan = of(&text, &[VP8]).unwrap();
     assert_eq!(plan.sent().map(|(_, negotiated)| negotiated.payload_type).collect::<Vec<_>>(), [96]);
     assert_eq!(unsent(&plan), ["section 1 (audio) is of a kind that is not sent here"]);
-    assert!(!plan.told().contains("audio") && plan.told().contains("a=group:BUNDLE 1\r\n"), "{}", plan.told());
+    assert!(
+        !plan.for_crate().unwrap().contains("audio") && plan.for_crate().unwrap().contains("a=group:BUNDLE 1\r\n"),
+        "{}",
+        plan.for_crate().unwrap()
+    );
     // The first section is the one whose transport is used, though nothing is sent in it.
     assert_eq!((plan.tagged(), plan.bundle.join(" ")), ((Some("0"), 0), "0 1".to_owned()));
-    assert_eq!(plan.transport.candidates, ["candidate:1 1 udp 1 192.0.2.1 5 typ host"]);
+    assert_eq!(plan.transport.as_ref().unwrap().candidates, ["candidate:1 1 udp 1 192.0.2.1 5 typ host"]);
     assert!(plan.concerns(Some("0"), None) && plan.concerns(None, Some(0)));
     assert_eq!(
         plan.answer(MADE).unwrap(),
@@ -135,7 +148,7 @@ fn a_section_of_a_kind_that_is_not_sent_is_agreed_as_inactive() {
          a=rtcp-mux\r\na=sendonly\r\na=ssrc:7 msid:show video\r\n"
     );
     // As the second section it leans on the first.
-    let plan = Plan::of(&max_bundle(), &[OPUS]).unwrap();
+    let plan = of(&max_bundle(), &[OPUS]).unwrap();
     assert_eq!((plan.tagged(), plan.bundle.join(" ")), ((Some("0"), 0), "0 1".to_owned()));
     let made = MADE.replace("m=video 9 UDP/TLS/RTP/SAVPF 96 97", "m=audio 9 UDP/TLS/RTP/SAVPF 111");
     let made = made.replace("a=mid:1", "a=mid:0").replace("video\r\n", "audio\r\n");
@@ -144,11 +157,11 @@ fn a_section_of_a_kind_that_is_not_sent_is_agreed_as_inactive() {
         a=rtpmap:96 VP8/90000\r\na=mid:1\r\na=ice-ufrag:us\r\na=ice-pwd:secret\r\na=rtcp-mux\r\na=setup:passive\r\n";
     assert!(answer.ends_with(second) && answer.matches("a=candidate").count() == 1, "{answer}");
     // Its transport is passed over if it is of no use.
-    let lame = Plan::of(&offer().replacen("a=ice-ufrag:abcd\r\n", "", 1), &[VP8]).unwrap();
+    let lame = of(&offer().replacen("a=ice-ufrag:abcd\r\n", "", 1), &[VP8]).unwrap();
     assert_eq!((lame.tagged(), lame.bundle.join(" ")), ((Some("1"), 1), "1 0".to_owned()));
     // A player that offers the same again gets the same.
-    let again = Plan::of(&max_bundle().replace("abcd", "efgh"), &[OPUS]).unwrap().after(Some(&plan)).unwrap();
-    assert_eq!((again.tagged(), again.ufrag(), again.answer(&made).unwrap()), (plan.tagged(), "efgh", answer));
+    let again = of(&max_bundle().replace("abcd", "efgh"), &[OPUS]).unwrap().after(Some(&plan)).unwrap();
+    assert_eq!((again.tagged(), again.ufrag().unwrap(), again.answer(&made).unwrap()), (plan.tagged(), "efgh", answer));
 }
 
 #[test]
@@ -170,7 +183,7 @@ fn what_could_not_be_used_anyway_is_not_agreed_as_inactive() {
     ] {
         let text = offer().replacen(from, to, 1);
         assert_ne!(text, offer());
-        let plan = Plan::of(&text, &[VP8]).unwrap();
+        let plan = of(&text, &[VP8]).unwrap();
         let answer = plan.answer(MADE).unwrap();
         let first = &Session::read(&answer).unwrap().sections[0];
         assert_eq!((first.port, plan.tagged()), ("0", (Some("1"), 1)), "{text}");
@@ -180,7 +193,7 @@ fn what_could_not_be_used_anyway_is_not_agreed_as_inactive() {
     let plan = plan(&offer().replace("opus", "L16"));
     assert_eq!((plan.sections[0].idle.is_none(), plan.bundle.join(" ")), (true, "1".to_owned()));
     // Agreed or not, something has to be sent.
-    let refused = |text: &str| Plan::of(text, &[VP8]).unwrap_err().to_string();
+    let refused = |text: &str| of(text, &[VP8]).unwrap_err().to_string();
     assert!(refused(&offer().replace("VP8", "H264")).ends_with(
         "section 1 (audio) is of a kind that is not sent here; section 2 (video) has no VP8; it has VP9/90000, H264/90000, rtx/90000"
     ));
@@ -196,22 +209,22 @@ fn one_type_means_one_thing_in_what_is_agreed_as_inactive() {
     let sound = head.split_once("m=audio").unwrap().1.to_owned();
     let sound = sound.replace("a=mid:0", "a=mid:2").replace("useinbandfec=1", "useinbandfec=0");
     let text = format!("{head}m=video{picture}m=audio{sound}").replace("BUNDLE 0 1", "BUNDLE 0 1 2");
-    let answer = Plan::of(&text, &[VP8]).unwrap().answer(MADE).unwrap();
+    let answer = of(&text, &[VP8]).unwrap().answer(MADE).unwrap();
     let formats = |answer: &str| {
         let session = Session::read(answer).unwrap();
         session.sections.iter().map(|section| format!("{} {}", section.port, section.formats)).collect::<Vec<_>>()
     };
     assert_eq!(formats(&answer), ["9 111 0", "9 96 97", "9 0"], "{answer}");
-    let same = Plan::of(&text.replace("useinbandfec=0", "useinbandfec=1"), &[VP8]).unwrap().answer(MADE).unwrap();
+    let same = of(&text.replace("useinbandfec=0", "useinbandfec=1"), &[VP8]).unwrap().answer(MADE).unwrap();
     assert_eq!(formats(&same), ["9 111 0", "9 96 97", "9 111 0"], "{same}");
 }
 
 #[test]
-fn no_direction_and_both_directions_are_wishes_to_receive() {
+fn no_direction_and_both_directions_mean_receiving() {
     for direction in ["a=sendrecv\r\n", ""] {
         let text = offer().replace("a=recvonly\r\n", direction);
         assert_eq!(sent(&plan(&text)), BOTH, "{direction:?}");
-        assert!(!plan(&text).told().contains("sendrecv"));
+        assert!(!plan(&text).for_crate().unwrap().contains("sendrecv"));
     }
     let inactive = offer().replace("t=0 0\r\n", "t=0 0\r\na=inactive\r\n");
     assert_eq!(sent(&plan(&inactive)), BOTH, "each section says what it wants");
@@ -230,7 +243,7 @@ fn without_a_bundle_the_first_section_is_sent() {
     // The first that can be used; without a name it goes by its place.
     let nameless = alone.replace("opus", "L16").replace("a=mid:0\r\n", "").replace("a=mid:1\r\n", "");
     assert_eq!((sent(&plan(&nameless)), plan(&nameless).tagged()), (vec![("vp8", 96)], (None, 1)));
-    assert!(plan(&nameless).told().contains("a=group:BUNDLE 0\r\n"));
+    assert!(plan(&nameless).for_crate().unwrap().contains("a=group:BUNDLE 0\r\n"));
     // Two sections that are bundled, and one that is not.
     let outside = offer().replace("BUNDLE 0 1", "BUNDLE 1 2");
     assert_eq!(sent(&plan(&outside)), [("opus", 111)]);
@@ -246,22 +259,31 @@ fn the_transport_is_that_of_the_first_of_the_bundle_that_is_sent() {
         .replace("a=mid:0\r\n", "a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n");
     let own = own.replace("a=mid:1\r\n", "a=mid:1\r\na=candidate:2 1 udp 1 192.0.2.1 6 typ host\r\n");
     let first = plan(&own);
-    assert_eq!((first.ufrag(), first.bundle.join(" "), first.tagged()), ("efgh", "0 1".to_owned(), (Some("0"), 0)));
-    assert_eq!(first.transport.candidates, ["candidate:1 1 udp 1 192.0.2.1 5 typ host"]);
+    assert_eq!(
+        (first.ufrag().unwrap(), first.bundle.join(" "), first.tagged()),
+        ("efgh", "0 1".to_owned(), (Some("0"), 0))
+    );
+    assert_eq!(first.transport.as_ref().unwrap().candidates, ["candidate:1 1 udp 1 192.0.2.1 5 typ host"]);
     assert!(first.concerns(Some("0"), None) && !first.concerns(Some("1"), Some(0)) && first.concerns(None, None));
     let second = plan(&own.replace("BUNDLE 0 1", "BUNDLE 1 0"));
-    assert_eq!((second.ufrag(), second.bundle.join(" "), second.tagged()), ("abcd", "1 0".to_owned(), (Some("1"), 1)));
+    assert_eq!(
+        (second.ufrag().unwrap(), second.bundle.join(" "), second.tagged()),
+        ("abcd", "1 0".to_owned(), (Some("1"), 1))
+    );
     let second = plan(&own.replace("opus", "L16"));
-    assert_eq!((second.ufrag(), second.bundle.join(" "), second.tagged()), ("abcd", "1".to_owned(), (Some("1"), 1)));
+    assert_eq!(
+        (second.ufrag().unwrap(), second.bundle.join(" "), second.tagged()),
+        ("abcd", "1".to_owned(), (Some("1"), 1))
+    );
     // A port of 0 asks to be in the bundle, and is no transport to go by.
     let only = own.replace("m=audio 9", "m=audio 0").replace("a=mid:0\r\n", "a=bundle-only\r\na=mid:0\r\n");
-    assert_eq!((sent(&plan(&only)), plan(&only).ufrag()), (BOTH.to_vec(), "abcd"));
+    assert_eq!((sent(&plan(&only)), plan(&only).ufrag().unwrap()), (BOTH.to_vec(), "abcd"));
     let only = only.replace("m=video 9", "m=video 0").replace("a=mid:1\r\n", "a=bundle-only\r\na=mid:1\r\n");
     assert!(refusal(&only).contains("`bundle-only`"), "{}", refusal(&only));
 }
 
 #[test]
-fn who_begins_the_handshake_is_answered_right() {
+fn the_side_that_begins_the_handshake_is_answered_right() {
     for (setup, answer) in [("actpass", "passive"), ("active", "passive"), ("passive", "active")] {
         let media = offer().replace("actpass", setup);
         assert_eq!(plan(&media).setup(), answer);
@@ -269,8 +291,8 @@ fn who_begins_the_handshake_is_answered_right() {
         assert_eq!(plan(&session).setup(), "passive", "without a word it begins (RFC 4145, section 4)");
         let session = session.replace("t=0 0\r\n", &format!("t=0 0\r\na=setup:{setup}\r\n"));
         assert_eq!(plan(&session).setup(), answer);
-        let told = if setup == "passive" { "a=setup:passive" } else { "a=setup:active" };
-        assert_eq!(plan(&session).told().matches(told).count(), 2);
+        let described = if setup == "passive" { "a=setup:passive" } else { "a=setup:active" };
+        assert_eq!(plan(&session).for_crate().unwrap().matches(described).count(), 2);
     }
     assert!(refusal(&offer().replace("actpass", "holdconn")).contains("wants no connection yet"));
     assert!(refusal(&offer().replace("actpass", "both")).contains("active, passive or actpass"));
@@ -289,12 +311,16 @@ fn a_certificate_is_known_by_sha_256_however_it_is_written() {
         of("sha-512") + &of("sha-256") + &of("sha-1"),
         of("sha-256") + &of("Sha-256"),
     ] {
-        assert_eq!(plan(&with(&good)).transport.fingerprint, expected, "{good}");
+        assert_eq!(plan(&with(&good)).transport.as_ref().unwrap().fingerprint, expected, "{good}");
     }
     let session = with("").replace("t=0 0\r\n", &format!("t=0 0\r\n{fingerprint}"));
-    assert_eq!(plan(&session).transport.fingerprint, expected);
+    assert_eq!(plan(&session).transport.as_ref().unwrap().fingerprint, expected);
     let own = with(&other).replace("t=0 0\r\n", &format!("t=0 0\r\n{fingerprint}"));
-    assert_eq!(plan(&own).transport.fingerprint, expected.replacen("AB", "CD", 1), "the section's own");
+    assert_eq!(
+        plan(&own).transport.as_ref().unwrap().fingerprint,
+        expected.replacen("AB", "CD", 1),
+        "the section's own"
+    );
     for (bad, words) in [
         (of("sha-384") + &of("sha-512"), "by sha-384, sha-512 alone; add a=fingerprint:sha-256"),
         (String::new(), "no a=fingerprint:sha-256"),
@@ -326,14 +352,14 @@ fn a_candidate_that_cannot_be_used_is_passed_over_alone() {
     let lines: String = bad.iter().chain(&good).map(|value| format!("a=candidate:{value}\r\n")).collect();
     let plan_of = plan(&offer().replace("a=mid:0\r\n", &format!("a=mid:0\r\n{lines}")));
     assert_eq!(sent(&plan_of), BOTH);
-    assert_eq!(plan_of.transport.candidates, good.map(|value| format!("candidate:{value}")));
+    assert_eq!(plan_of.transport.as_ref().unwrap().candidates, good.map(|value| format!("candidate:{value}")));
     let many: String = (0..200).map(|n| format!("a=candidate:{n} 1 udp 1 192.0.2.1 {} typ host\r\n", n + 1)).collect();
     let plan_of = plan(&offer().replace("a=mid:0\r\n", &format!("a=mid:0\r\n{many}")));
-    assert_eq!(plan_of.transport.candidates.len(), 64);
+    assert_eq!(plan_of.transport.as_ref().unwrap().candidates.len(), 64);
 }
 
 #[test]
-fn a_section_that_cannot_be_used_costs_no_other() {
+fn a_section_that_cannot_be_used_affects_no_other() {
     for (from, to, reason) in [
         ("111 opus/48000/2", "111 L16/8000", "has no opus; it has L16/8000, PCMU/8000"),
         (
@@ -405,7 +431,11 @@ fn a_payload_type_means_one_thing_in_a_bundle() {
     );
     // Retransmission alone can be done without.
     let rtx = offer().replace("96 97", "96 111").replace("97 ", "111 ");
-    assert!(plan(&rtx).told().contains("m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"), "{}", plan(&rtx).told());
+    assert!(
+        plan(&rtx).for_crate().unwrap().contains("m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"),
+        "{}",
+        plan(&rtx).for_crate().unwrap()
+    );
     // So can extensions.
     let both = plan(&offer()).sent().map(|(_, to)| (to.capture_time, to.playout_delay)).collect::<Vec<_>>();
     assert_eq!(both, [(Some(3), None), (None, Some(5))]);
@@ -434,8 +464,8 @@ fn without_ice_nothing_is_sent() {
     }
     let lines = format!("a=ice-ufrag:abcd\r\na=ice-pwd:{PASSWORD}\r\n");
     let session = text.replace(&lines, "").replace("t=0 0\r\n", &format!("t=0 0\r\na=ice-lite\r\n{lines}"));
-    assert_eq!(plan(&session).told().matches(&lines).count(), 2);
-    assert!(plan(&session).told().contains("a=ice-lite\r\n"));
+    assert_eq!(plan(&session).for_crate().unwrap().matches(&lines).count(), 2);
+    assert!(plan(&session).for_crate().unwrap().contains("a=ice-lite\r\n"));
 }
 
 #[test]
@@ -443,7 +473,7 @@ fn what_was_agreed_of_the_handshake_stays() {
     let first = plan(&offer().replace("actpass", "passive"));
     let again = |text: String| plan(&text).after(Some(&first));
     assert_eq!(again(offer()).unwrap().setup(), "active", "who may choose keeps what was chosen");
-    assert_eq!(again(offer().replace("abcd", "efgh")).unwrap().ufrag(), "efgh");
+    assert_eq!(again(offer().replace("abcd", "efgh")).unwrap().ufrag().unwrap(), "efgh");
     let error = again(offer().replace("actpass", "active")).unwrap_err().to_string();
     assert!(error.contains("another DTLS association"), "{error}");
     let error = again(offer().replace("sha-256 AB", "sha-256 CD")).unwrap_err().to_string();
@@ -451,27 +481,27 @@ fn what_was_agreed_of_the_handshake_stays() {
 }
 
 #[test]
-fn whatever_is_offered_what_is_agreed_holds_together() {
+fn any_offer_makes_a_consistent_plan() {
     let offer = offer();
     let (mut agreed, mut idle) = (0, 0);
     for seed in 1..=4000_u64 {
         let text = mutated(offer.as_bytes(), seed);
         // Every other time to a page that has pictures alone.
         let codecs: &[Codec] = if seed % 2 == 0 { &[VP8] } else { &[VP8, OPUS] };
-        let Ok(plan) = Plan::of(&String::from_utf8_lossy(&text), codecs) else { continue };
+        let Ok(plan) = of(&String::from_utf8_lossy(&text), codecs) else { continue };
         agreed += 1;
-        let told = Session::read(plan.told()).expect("it reads what it writes");
+        let described = Session::read(plan.for_crate().unwrap()).expect("it reads what it writes");
         let types: Vec<_> = plan.sent().map(|(_, negotiated)| negotiated.payload_type).collect();
-        assert!(!types.is_empty() && told.sections.len() == types.len());
-        let mut formats: Vec<_> = told.sections.iter().flat_map(|section| section.formats.split(' ')).collect();
+        assert!(!types.is_empty() && described.sections.len() == plan.placed().count());
+        let mut formats: Vec<_> = described.sections.iter().flat_map(|section| section.formats.split(' ')).collect();
         let count = formats.len();
         formats.sort_unstable();
         formats.dedup();
-        assert_eq!(formats.len(), count, "a type means one thing: {}", plan.told());
+        assert_eq!(formats.len(), count, "a type means one thing: {}", plan.for_crate().unwrap());
         let tagged = &plan.sections[plan.tagged];
         assert!(tagged.fate.is_ok() || tagged.idle.is_some());
         idle += usize::from(plan.sections.iter().any(|section| section.idle.is_some()));
-        let answer = plan.answer(plan.told()).expect("what was told can be answered");
+        let answer = plan.answer(plan.for_crate().unwrap()).expect("what was described can be answered");
         assert_eq!(Session::read(&answer).unwrap().sections.len(), plan.sections.len(), "section for section");
     }
     assert!(agreed > 400 && idle > 200, "{agreed} of them are still offers, {idle} with a section that is idle");
@@ -509,8 +539,82 @@ fn mutated(text: &[u8], seed: u64) -> Vec<u8> {
 }
 
 #[test]
-fn all_streams_are_by_one_name() {
+fn all_streams_have_one_cname() {
     let sdp = "m=video 9 X 0\r\na=ssrc:1 cname:show\r\na=ssrc:1 msid:show cname:x\r\na=ssrc:2 cname:other\r\n";
     let expected = "m=video 9 X 0\r\na=ssrc:1 cname:us\r\na=ssrc:1 msid:show cname:x\r\na=ssrc:2 cname:us\r\n";
     assert_eq!(super::named(sdp, "us"), expected);
+}
+
+/// Tracks of VP8 and Opus that were offered as `1` and `0`.
+fn offered() -> Vec<Wanted> {
+    let of = |codec: Codec, mid: &str| Wanted { codec, mid: Some(mid.to_owned()) };
+    vec![of(VP8, "1"), of(OPUS, "0")]
+}
+
+#[test]
+fn a_section_that_is_held_stays_negotiated_and_nothing_is_sent_in_it() {
+    for direction in ["inactive", "sendonly"] {
+        let text = offer().replacen("a=recvonly", &format!("a={direction}"), 1);
+        let plan = plan(&text);
+        assert_eq!(sent(&plan), [("vp8", 96)]);
+        assert_eq!(plan.placed().collect::<Vec<_>>(), [(1, Some("0")), (0, Some("1"))]);
+        assert_eq!(unsent(&plan), ["section 1 (audio) does not want to receive; make it `recvonly` or `sendrecv`"]);
+        assert!(plan.for_crate().unwrap().contains("m=audio"), "so that it may go on");
+        let made = MADE.replace(
+            "m=video",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendonly\r\na=ssrc:8 cname:x\r\na=msid:show audio\r\nm=video",
+        );
+        let answer = plan.answer(&made).unwrap();
+        let session = Session::read(&answer).unwrap();
+        let held = &session.sections[0];
+        assert!(held.lines.has("inactive") && !held.lines.has("ssrc") && !held.lines.has("msid"), "{answer}");
+        assert!(held.has_port() && session.sections[1].lines.has("sendonly"), "{answer}");
+    }
+    // A section that receives comes before one that does not: there is one track for both.
+    let (head, picture) = offer().split_once("m=video").map(|(head, tail)| (head.to_owned(), tail.to_owned())).unwrap();
+    let second = picture.replace("a=mid:1", "a=mid:2").replace("96", "102").replace("97", "103");
+    let first = picture.replace("recvonly", "sendonly");
+    let text = format!("{head}m=video{first}m=video{second}").replace("BUNDLE 0 1", "BUNDLE 0 1 2");
+    assert_eq!(sent(&plan(&text)), [("opus", 111), ("vp8", 102)]);
+}
+
+#[test]
+fn an_answer_may_hold_or_turn_down_any_section_or_all() {
+    let answer = |text: &str| Plan::of(text, &offered(), false).unwrap();
+    let all_held = answer(&offer().replace("a=recvonly", "a=inactive"));
+    assert_eq!((all_held.sent().count(), all_held.placed().count()), (0, 2));
+    assert!(all_held.for_crate().is_some());
+    let one = answer(&offer().replace("m=audio 9", "m=audio 0"));
+    assert_eq!((sent(&one), one.placed().collect::<Vec<_>>()), (vec![("vp8", 96)], vec![(0, Some("1"))]));
+    let none = answer(&offer().replace("m=audio 9", "m=audio 0").replace("m=video 9", "m=video 0"));
+    assert_eq!((none.sent().count(), none.placed().count(), none.for_crate()), (0, 0, None));
+    assert!(none.lacking().is_empty(), "turned down is not the same as lacking a codec");
+    assert!(refusal(&offer().replace("a=recvonly", "a=inactive")).contains("does not want to receive"));
+}
+
+#[test]
+fn a_section_belongs_to_the_track_it_was_offered_for() {
+    let (head, picture) = offer().split_once("m=video").map(|(head, tail)| (head.to_owned(), tail.to_owned())).unwrap();
+    let second = picture.replace("a=mid:1", "a=mid:2").replace("96", "102").replace("97", "103");
+    let text = format!("{head}m=video{picture}m=video{second}").replace("BUNDLE 0 1", "BUNDLE 0 1 2");
+    let mut tracks = offered();
+    tracks.push(Wanted { codec: VP8, mid: Some("2".to_owned()) });
+    let turned_down = text.replace("m=video 9 UDP/TLS/RTP/SAVPF 98 96", "m=video 0 UDP/TLS/RTP/SAVPF 98 96");
+    let plan = Plan::of(&turned_down, &tracks, false).unwrap();
+    let sent: Vec<_> = plan.sent().map(|(track, negotiated)| (track, negotiated.payload_type)).collect();
+    assert_eq!(sent, [(1, 111), (2, 102)], "not the first track in the second's section");
+}
+
+#[test]
+fn a_track_whose_codec_is_lacking_is_named_alone() {
+    let plan = plan(&offer().replace("opus", "L16"));
+    assert_eq!(sent(&plan), [("vp8", 96)]);
+    assert_eq!(plan.lacking(), [(1, "the other side has no opus; it has L16/48000/2, PCMU/8000".to_owned())]);
+    // Where there is no section of its kind, it may come later.
+    let (sound, _) = offer().split_once("m=video").map(|(head, tail)| (head.to_owned(), tail.to_owned())).unwrap();
+    let plan = of(&sound.replace("BUNDLE 0 1", "BUNDLE 0"), &[VP8, OPUS]).unwrap();
+    assert_eq!((sent(&plan), plan.lacking().len()), (vec![("opus", 111)], 0));
+    // Nor is one lacking that another track has taken.
+    let twice = of(&offer(), &[VP8, VP8, OPUS]).unwrap();
+    assert_eq!((twice.placed().count(), twice.lacking().len()), (2, 0));
 }

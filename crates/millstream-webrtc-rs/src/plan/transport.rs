@@ -119,7 +119,7 @@ fn fingerprint(session: &Session, section: &Section) -> Result<String> {
     match &values[..] {
         [value] => Ok(format!("{HASH} {value}")),
         [] if hashes.is_empty() => Err(Error::config(format!(
-            "the other side's description has no a=fingerprint:{HASH} of 32 bytes, without which nobody knows its certificate"
+            "the other side's description has no a=fingerprint:{HASH} of 32 bytes, so its certificate cannot be checked"
         ))),
         [] => Err(Error::config(format!(
             "the other side's certificate is known by {} alone; add a=fingerprint:{HASH}, which is compared here",
