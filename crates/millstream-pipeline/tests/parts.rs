@@ -190,7 +190,7 @@ fn a_part_that_is_detached_or_refused_tells_so() {
         p.inline_sink("file", &own, |_: AudioFrame, _: &mut Cx| Ok(()));
     };
     let ((), part) = run.attach(build).unwrap();
-    run.attach(build).err().expect("the names are taken");
+    run.attach(build).expect_err("the names are taken");
     let id = part.id();
     run.remove(&part, Timestamp::from_millis(100)).unwrap();
     assert_eq!(all(&mut events), [Event::Started, Event::PartEnded { part: id }]);
