@@ -13,6 +13,6 @@ pub struct NoOptions {}
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PacketizerOptions {
     /// Fixes the first sequence number and timestamp, so that two runs give the same packets.
-    /// Random if not given, as RFC 3550 wants.
+    /// Random if not given, as RFC 3550 requires.
     pub seed: Option<u64>,
 }

@@ -10,23 +10,23 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Options {
-    /// The bit rate aimed at, and the most that consumers may ask for: "6 kbit/s" to "510 kbit/s".
+    /// The target bit rate, and the most that consumers may request: "6 kbit/s" to "510 kbit/s".
     /// "64 kbit/s" for stereo and "32 kbit/s" for mono if not given, as in libwebrtc.
     pub bitrate: Option<Rate>,
-    /// What the sound is: "audio", "voip" or "low-delay".
+    /// The kind of sound: "audio", "voip" or "low-delay".
     pub application: Application,
-    /// How long libopus thinks, 0 to 10; 9 if not given.
+    /// How much effort libopus spends, 0 to 10; 9 if not given.
     pub complexity: Complexity,
-    /// Whether packets carry a coarse copy of the one before (in-band FEC). It is written only
-    /// while some loss is expected, and at rates where libopus finds room for it.
+    /// Whether packets carry a coarse copy of the packet before (in-band FEC). libopus writes it only
+    /// while loss is expected, and only at bit rates that leave room for it.
     pub fec: bool,
-    /// Whether silence sends next to nothing: packets of two bytes or less are not sent
+    /// Whether almost nothing is sent in silence: packets of two bytes or less are left out
     /// (RFC 7587, section 3.1.3).
     pub dtx: bool,
     /// How much sound a packet holds: "2.5 ms", "5 ms", "10 ms", "20 ms", "40 ms" or "60 ms";
     /// "20 ms" if not given.
     pub frame: FrameLength,
-    /// The share of packets expected to be lost, until a consumer says what it sees.
+    /// The expected packet loss, until a consumer reports the actual loss.
     pub expected_loss: Percent,
 }
 

@@ -20,7 +20,7 @@ pub fn register(registry: &mut Registry) {
 pub fn descriptor() -> Descriptor {
     Descriptor::stage(
         "vp8-vpx-encode",
-        "Encodes pictures as VP8 by the crate vpx-encode; to compare: vp8-encoder can more, for less",
+        "Encodes pictures as VP8 with the crate vpx-encode, for comparison: vp8-encoder does more and costs less",
         Format::Video,
         Format::Encoded(VP8),
     )

@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Options {
-    /// The bit rate aimed at, over seconds; "2.5 Mbit/s" if not given. It cannot be changed while it runs.
+    /// The target bit rate, averaged over seconds; "2.5 Mbit/s" if not given. It cannot change while the encoder runs.
     pub bitrate: Option<Bitrate>,
 }
 

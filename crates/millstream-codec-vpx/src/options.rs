@@ -8,21 +8,21 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Options {
-    /// The bit rate aimed at, and the most that consumers may ask for. If not given, by size as in
+    /// The target bit rate, and the most that consumers may request. If not given, by size as in
     /// libwebrtc: "600 kbit/s" up to 320x240 pixels, "1.7 Mbit/s" up to 640x480, "2 Mbit/s" up to
     /// 960x540, "2.5 Mbit/s" above.
     pub bitrate: Option<Bitrate>,
-    /// Threads of libvpx, 1 to 64. If not given, 1 up to 1280x960 pixels, because more burn the
-    /// processor there and gain little; above, 3 on six cores, and 8 from 1920x1080 on nine.
+    /// Threads of libvpx, 1 to 64. If not given: 1 up to 1280x960 pixels, where more cost much
+    /// processor time and gain little; above that 3 on six cores or more, and 8 from 1920x1080 on nine cores.
     pub threads: Option<Threads>,
-    /// How much libvpx saves effort: -1 (thorough) to -16 (fast) are fixed speeds, -6 if not given,
-    /// as in libwebrtc. From 0 on, libvpx picks the speed by a clock of its own, and two runs differ.
+    /// The speed of libvpx: -1 (thorough) to -16 (fast) are fixed speeds; -6 if not given, as in
+    /// libwebrtc. From 0 on, libvpx chooses the speed by its own clock, and two runs differ.
     pub cpu_used: CpuUsed,
-    /// Gives a key frame when the last one is as old as this. If not given, only when asked.
+    /// The longest time between key frames. If not given, key frames come only on request.
     pub key_frame_interval: Option<Span>,
     /// The finest quantizer, 0 to 63; 2 if not given.
     pub min_quantizer: Quantizer,
-    /// The coarsest quantizer, 0 to 63; 56 if not given. At the limit, a frame grows past the bit rate.
+    /// The coarsest quantizer, 0 to 63; 56 if not given. A frame that reaches it exceeds the bit rate.
     pub max_quantizer: Quantizer,
 }
 

@@ -1,4 +1,4 @@
-//! What a stage type is, without building it: everything that checks, draws or documents reads this.
+//! What a stage type is, without building it. Everything that checks, draws or documents a pipeline reads this.
 
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::options::{self, Problem, Table};
 use crate::time::Clock;
 use crate::worker::Worker;
 
-/// Where a stage type stands in a pipeline. Exhaustive: there are no others.
+/// What kind of stage a type is. Exhaustive: there are no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
@@ -21,7 +21,7 @@ pub enum Place {
     Stage,
     /// It has inputs only.
     Sink,
-    /// It has several ends that share what is inside.
+    /// It has several inputs or outputs that share one thing inside, such as a connection.
     Bundle,
 }
 
@@ -29,9 +29,9 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Weight {
-    /// Takes microseconds: runs in its producer's thread, without a queue between.
+    /// It takes microseconds, and runs in its producer's thread, without a queue between them.
     Light,
-    /// Computes: has a thread of its own.
+    /// It computes, and has a thread of its own.
     Heavy,
 }
 
@@ -43,12 +43,12 @@ pub struct Input {
     pub key: &'static str,
     /// What it takes.
     pub accepts: Accepts,
-    /// Whether the stage can do without.
+    /// Whether it may be left unjoined.
     pub optional: bool,
     /// Whether it takes any number of outputs, a list in TOML: the stage then takes
     /// [`FromInput`](crate::FromInput), with inputs counted in the order in which they are written.
     pub many: bool,
-    /// What raw sound it takes, where not any.
+    /// The raw sound that it takes, if it does not take any.
     pub sound: Option<SoundTaken>,
 }
 
@@ -60,7 +60,7 @@ pub enum Gives {
     Format(Format),
     /// What its only input gets.
     AsInput,
-    /// What follows from the options: [`Known::output`] says it.
+    /// What the options say: see [`Known::output`].
     FromOptions,
 }
 
@@ -80,17 +80,17 @@ pub struct Output {
     pub gives: Gives,
 }
 
-/// Builds a worker once what it is joined to is known.
+/// Builds a worker once its joins are known.
 pub type Factory = Box<dyn FnOnce(&mut Joined<'_>) -> Result<Worker>>;
 
-/// Reads options, or says everything that is wrong with them.
+/// Reads options, or returns everything that is wrong with them.
 type Read = Box<dyn Fn(Table) -> Result<Factory, Vec<Problem>> + Send + Sync>;
 
-/// Says what options are known to mean, once they were read.
+/// Returns what follows from options before the stage is built.
 type Know = Box<dyn Fn(Table) -> Known + Send + Sync>;
 
-/// Says with which options a stage type converts `from` to what is nearer to `to`, and to what; `None` where it
-/// cannot help.
+/// Returns the options with which a stage type converts `from` to sound nearer to `to`, and that sound. `None` if the
+/// type cannot bring it nearer.
 pub type Convert = fn(from: Sound, to: Sound) -> Option<(Table, Sound)>;
 
 /// What a stage type is: its name, its ends, its options, and how it is built.
@@ -145,7 +145,7 @@ impl Descriptor {
         Descriptor::unbuilt(Place::Bundle, name, doc)
     }
 
-    /// The name people write as its `type`.
+    /// Its name: what `type` is in TOML.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -155,7 +155,7 @@ impl Descriptor {
         self.doc
     }
 
-    /// Where it stands.
+    /// What kind of stage it is.
     pub fn place(&self) -> Place {
         self.place
     }
@@ -197,13 +197,13 @@ impl Descriptor {
         (self.read)(table)
     }
 
-    /// What is known of a stage with the options `table` before it is built; nothing if they are wrong. The header of
-    /// a file may be looked at.
+    /// What is known of a stage with the options `table` before it is built; nothing if they are wrong. This may read
+    /// the header of a file.
     pub fn known(&self, table: Table) -> Known {
         (self.know)(table)
     }
 
-    /// How it converts sound that an input does not take, if that is what it is for.
+    /// How it converts sound, if that is what it is for.
     pub fn convert(&self) -> Option<Convert> {
         self.convert
     }
@@ -213,7 +213,7 @@ impl Descriptor {
 pub struct Unbuilt(Descriptor);
 
 impl Unbuilt {
-    /// Adds an input that a bundle can do without.
+    /// Adds an input that may be left unjoined.
     #[must_use]
     pub fn optional_input(mut self, key: &'static str, accepts: impl Into<Accepts>) -> Unbuilt {
         self.0.inputs.push(Input { key, accepts: accepts.into(), optional: true, many: false, sound: None });
@@ -274,8 +274,8 @@ impl Unbuilt {
         self
     }
 
-    /// Its options are an `O`, and `build` makes a worker of them. The options struct is the
-    /// factory: it is read and checked before anything is built.
+    /// Its options are an `O`, and `build` makes a worker from them. Options are read and checked before anything is
+    /// built.
     pub fn build<O, F>(self, build: F) -> Descriptor
     where
         O: DeserializeOwned + JsonSchema + 'static,
@@ -302,7 +302,7 @@ impl Unbuilt {
     }
 }
 
-/// What a build function is told: its name, what was joined to it, and the pipeline's clock.
+/// What a build function knows: the stage's name, what is joined to it, and the pipeline's clock.
 #[derive(Debug)]
 pub struct Joined<'a> {
     name: &'a str,
@@ -313,7 +313,7 @@ pub struct Joined<'a> {
 }
 
 impl<'a> Joined<'a> {
-    /// For the stage `name`: its joined inputs by key, its joined outputs by name.
+    /// For the stage `name` with these joined inputs by key, and joined outputs by name.
     pub fn new(name: &'a str, clock: &'a Clock, inputs: &'a [(&'a str, Format)], outputs: &'a [&'a str]) -> Self {
         Joined { name, clock, inputs, outputs, notices: Vec::new() }
     }
@@ -338,18 +338,17 @@ impl<'a> Joined<'a> {
         self.inputs.iter().filter(|(joined, _)| *joined == key).count()
     }
 
-    /// Whether anybody takes the output `name`.
+    /// Whether the output `name` is joined.
     pub fn output(&self, name: &str) -> bool {
         self.outputs.contains(&name)
     }
 
-    /// Tells whoever runs the pipeline something a person wants to know: what was chosen, where to
-    /// look.
+    /// Reports something to the person who runs the pipeline: what was chosen, at which address to look.
     pub fn notice(&mut self, notice: impl Into<String>) {
         self.notices.push(notice.into());
     }
 
-    /// What was told, first first. For whoever builds.
+    /// All notices, in order. For the runner.
     pub fn into_notices(self) -> Vec<String> {
         self.notices
     }

@@ -16,8 +16,7 @@ use crate::time::Timestamp;
 pub struct EncodedFrame {
     /// When what it holds was captured.
     pub time: Timestamp,
-    /// Whether `time` is only estimated from when its packets arrived: no sender report has told yet when they
-    /// were captured.
+    /// Whether `time` is only estimated from when its packets arrived: no sender report has arrived yet.
     pub time_is_estimated: bool,
     /// How long it lasts; zero where the encoder does not know.
     pub duration: Duration,

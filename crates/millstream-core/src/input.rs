@@ -3,7 +3,7 @@
 //! The traits stay the same; what such a stage takes is a [`FromInput`]. Inputs join and leave while
 //! it runs. A stage with one input never sees any of this.
 
-/// One of several inputs. Inputs count up in the order in which they join; none is ever used again.
+/// One of several inputs, numbered in the order in which they join. A number is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InputId(u32);
 
@@ -22,11 +22,11 @@ impl InputId {
 /// What happened at an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputEvent<T> {
-    /// It is there from now on.
+    /// It joined.
     Joined,
     /// It gave an item.
     Item(T),
-    /// It gives nothing any more.
+    /// It has ended: no item will follow.
     Ended,
 }
 
@@ -40,7 +40,7 @@ pub struct FromInput<T> {
 }
 
 impl<T> FromInput<T> {
-    /// The input `input` is there.
+    /// The input `input` joined.
     pub fn joined(input: InputId) -> FromInput<T> {
         FromInput { input, event: InputEvent::Joined }
     }
@@ -50,7 +50,7 @@ impl<T> FromInput<T> {
         FromInput { input, event: InputEvent::Item(item) }
     }
 
-    /// The input `input` gives nothing any more.
+    /// The input `input` ended.
     pub fn ended(input: InputId) -> FromInput<T> {
         FromInput { input, event: InputEvent::Ended }
     }

@@ -11,16 +11,16 @@ use crate::stage::{MaybeSend, Sink, Source, Stage};
 use crate::time::Timestamp;
 use crate::video::VideoFrame;
 
-/// One of the four kinds of item that flow. Sealed: a runner knows them all.
+/// One of the four kinds of item that flow. Sealed, because a runner must handle every kind.
 pub trait Item: Clone + MaybeSend + sealed::Sealed + Sized + 'static {
-    /// The kind in words, as a diagnostic says it.
+    /// The name of the kind in diagnostics.
     const KIND: &'static str;
     /// Sound or picture, of a raw kind.
     const RAW: Option<Media> = None;
 
     /// When it was captured.
     fn time(&self) -> Timestamp;
-    /// Whether that is only estimated, from when it arrived: it says nothing about latency.
+    /// Whether that is only estimated from when it arrived. An estimate is not counted in latency statistics.
     fn time_is_estimated(&self) -> bool;
     /// Its payload in bytes.
     fn size(&self) -> usize;

@@ -1,10 +1,10 @@
-//! What the options of a stage say before it is built: which files it uses, what it gives, what its sound is like.
+//! What follows from the options of a stage before it is built: the files it uses, what it gives, and its sound.
 
 use std::path::{Path, PathBuf};
 
 use crate::format::Format;
 
-/// What is known of a stage from its options alone.
+/// What is known of a stage from its options alone, before it is built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Known {
@@ -12,19 +12,19 @@ pub struct Known {
     pub outputs: Vec<(&'static str, Format)>,
     /// The files that it uses.
     pub files: Vec<FileUse>,
-    /// The raw sound that it gives, where it gives any.
+    /// The raw sound that it gives, if it gives any.
     pub sound: SoundGiven,
 }
 
 impl Known {
-    /// The same, and it reads the file that stands behind the option `key`.
+    /// The same, and it reads the file that the option `key` names.
     #[must_use]
     pub fn reads(mut self, key: &'static str, path: &Path) -> Known {
         self.files.push(FileUse { key, path: path.to_owned(), access: Access::Read });
         self
     }
 
-    /// The same, and it writes the file that stands behind the option `key`.
+    /// The same, and it writes the file that the option `key` names.
     #[must_use]
     pub fn writes(mut self, key: &'static str, path: &Path) -> Known {
         self.files.push(FileUse { key, path: path.to_owned(), access: Access::Write });
@@ -86,14 +86,14 @@ pub struct Sound {
 }
 
 impl Sound {
-    /// What a stage gives that takes this.
+    /// What a stage gives that takes this and gives `given`.
     #[must_use]
     pub fn through(self, given: SoundGiven) -> Sound {
         Sound { rate: given.rate.of(self.rate), channels: given.channels.of(self.channels) }
     }
 }
 
-/// The raw sound that a stage gives. Nothing is known of it unless it is said.
+/// The raw sound that a stage gives. The default is that nothing is known of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SoundGiven {
     /// Samples per second and channel.
@@ -115,7 +115,7 @@ impl SoundGiven {
 /// One property of what a stage gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Given<T> {
-    /// Nobody knows before it flows.
+    /// Not known before it flows.
     #[default]
     Unknown,
     /// What its only input has.
@@ -137,19 +137,19 @@ impl<T> Given<T> {
 /// What raw sound an input can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SoundTaken {
-    /// The rates in Hz, the one that sound of another rate is best brought to first. None: any rate.
+    /// The rates in Hz. Sound at any other rate is best converted to the first. If there are none, any rate fits.
     pub rates: &'static [u32],
     /// The most channels.
     pub channels: u16,
 }
 
 impl SoundTaken {
-    /// Whether what is known of `sound` is fine here.
+    /// Whether `sound` fits, as far as it is known.
     pub fn takes(&self, sound: Sound) -> bool {
         self.nearest(sound) == sound
     }
 
-    /// What `sound` would best be here.
+    /// The sound nearest to `sound` that fits.
     pub fn nearest(&self, sound: Sound) -> Sound {
         let rate = sound.rate.map(|rate| match self.rates {
             [best, ..] if !self.rates.contains(&rate) => *best,
@@ -158,7 +158,7 @@ impl SoundTaken {
         Sound { rate, channels: sound.channels.map(|channels| channels.min(self.channels)) }
     }
 
-    /// What `sound` would best be here where it must be sure to fit: what is not known of it is given.
+    /// What `sound` must become to be sure to fit: properties that are not known are fixed as well.
     pub fn surely(&self, sound: Sound) -> Sound {
         let Sound { rate, channels } = self.nearest(sound);
         Sound { rate: rate.or(self.rates.first().copied()), channels: channels.or(Some(self.channels)) }

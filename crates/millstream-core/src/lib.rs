@@ -1,13 +1,13 @@
 //! What flows through Millstream, the three traits that every stage implements, and the registry in
 //! which stages are found.
 //!
-//! A plug-in depends on this crate alone. There is no runner in it, no codec, no I/O and no async
-//! runtime; it compiles for the browser.
+//! A plug-in depends on this crate alone. It contains no runner, no codec, no I/O and no async runtime, and it compiles
+//! for the browser.
 //!
 //! # What flows
 //! [`VideoFrame`] (a raw picture), [`AudioFrame`] (a block of PCM), [`EncodedFrame`] (one access unit
 //! or audio packet), [`RtpPackets`] (the packets of one access unit, together). Each carries the
-//! moment of its capture on the pipeline's [`Clock`]; cloning one counts a reference.
+//! time of its capture on the pipeline's [`Clock`]; cloning an item counts references.
 //!
 //! # Writing a stage
 //! Implement [`Source`], [`Stage`] or [`Sink`], or write a closure:

@@ -1,8 +1,8 @@
 //! Buffers that are used again: after warm-up, taking one allocates nothing.
 //!
 //! A [`Pool`] keeps a handle to each buffer it gave out, up to its limit. A buffer whose every other
-//! handle is gone is idle, and the next [`fill`](Pool::fill) writes into it. There is no drop hook
-//! and nothing to return: forgetting a frame only makes the pool allocate another.
+//! handle is gone is idle, and the next [`fill`](Pool::fill) writes into it. There is no drop hook and nothing to return.
+//! If a frame is never dropped, the pool allocates another buffer.
 
 use std::fmt;
 use std::ops::Deref;
@@ -38,7 +38,7 @@ impl<T> fmt::Debug for Buffer<T> {
     }
 }
 
-/// A bounded pool of [`Buffer`]s. Each worker that makes items owns one.
+/// A bounded pool of [`Buffer`]s. Each stage that makes items owns one.
 #[derive(Debug)]
 pub struct Pool<T> {
     shelf: Vec<Arc<Vec<T>>>,
@@ -53,8 +53,7 @@ impl<T: Copy + Default> Pool<T> {
         Pool { shelf: Vec::with_capacity(limit + 1), limit }
     }
 
-    /// A buffer of `len` elements, written by `write`. What it held before is undefined, though
-    /// initialised: `write` fills all of it.
+    /// A buffer of `len` elements. `write` fills all of it: what it held before is initialised, but arbitrary.
     pub fn fill(&mut self, len: usize, write: impl FnOnce(&mut [T])) -> Buffer<T> {
         self.write(|items| {
             items.resize(len, T::default());
@@ -89,7 +88,7 @@ impl<T: Copy + Default> Pool<T> {
 /// A ring of byte chunks from which [`Bytes`] are cut without allocating per cut.
 ///
 /// Encoders and packetizers write each frame into it. A chunk whose cuts are all gone is written
-/// again; chunks still in use (in a retransmission history, say) are passed over, up to `limit`.
+/// again; chunks that are still in use, for example by a retransmission history, are skipped, up to `limit`.
 #[derive(Debug)]
 pub struct ByteRing {
     chunks: Vec<BytesMut>,
@@ -104,8 +103,7 @@ impl ByteRing {
         ByteRing { chunks: Vec::with_capacity(limit), current: 0, chunk, limit: limit.max(1) }
     }
 
-    /// What `write` appends, as [`Bytes`]. It may append at most `capacity` bytes without cost;
-    /// more makes the chunk grow.
+    /// What `write` appends, as [`Bytes`]. Up to `capacity` bytes cost nothing; beyond that the chunk grows.
     pub fn fill(&mut self, capacity: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes {
         let chunk = self.room_for(capacity);
         write(chunk);
@@ -130,7 +128,7 @@ impl ByteRing {
         &mut self.chunks[self.current]
     }
 
-    /// Makes a chunk, and says which.
+    /// Makes a chunk and returns its index.
     fn fresh(&mut self, size: usize) -> usize {
         let fresh = BytesMut::with_capacity(size);
         if self.chunks.len() < self.limit {

@@ -1,4 +1,4 @@
-//! The stage types that a program knows, by name. A value that you pass in; nothing registers itself.
+//! The stage types that a program knows, by name. A registry is a value that you pass in; nothing registers itself.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry that knows nothing.
+    /// An empty registry.
     pub fn new() -> Registry {
         Registry::default()
     }
 
-    /// Adds a stage type. One of the same name gives way, so that a program can replace any of ours.
+    /// Adds a stage type. It replaces one of the same name, so a program can replace any of ours.
     pub fn add(&mut self, descriptor: Descriptor) {
         self.missing.remove(descriptor.name());
         self.types.insert(descriptor.name(), descriptor);
     }
 
-    /// Says that the stage type `name` exists but was built without, in the cargo feature `feature`,
-    /// so that it can be refused by name. Does nothing if it is there.
+    /// Notes that the stage type `name` exists but is not in this build, because the cargo feature `feature` is off: a
+    /// pipeline that uses it is refused with that hint. Does nothing if the type is there.
     pub fn add_missing(&mut self, name: &'static str, feature: &'static str) {
         if !self.types.contains_key(name) {
             self.missing.insert(name, feature);
@@ -40,7 +40,7 @@ impl Registry {
         self.types.get(name)
     }
 
-    /// The cargo feature that would bring the stage type `name`, if it was built without.
+    /// The cargo feature that the stage type `name` needs, if it is not in this build.
     pub fn missing_feature(&self, name: &str) -> Option<&'static str> {
         self.missing.get(name).copied()
     }

@@ -10,7 +10,7 @@ pub enum Role {
     Reference,
     /// Nothing refers to it: dropping it opens no gap.
     Discardable,
-    /// Nobody has looked yet: RTP packets that were received and not depacketized.
+    /// Not known yet: RTP packets that were received and not depacketized.
     ///
     /// A link passes it on whatever its gaps, since it may be the key frame that closes them. Dropping it opens no
     /// gap in the link: the sequence numbers of the packets that follow tell a depacketizer what is missing, and

@@ -1,57 +1,57 @@
-//! How often key frames are asked for, whoever wishes how many. It knows no clock: the caller says what
-//! time it is.
+//! Limits how often key frames are requested, however many consumers want one. It has no clock: the caller passes the
+//! time.
 
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// The least time between two key frames that are asked for: what LiveKit waits for its best
-/// quality. A key frame costs several times what others cost.
+/// The least time between two requests for a key frame: LiveKit's interval for its best quality. A key frame is several
+/// times as large as other frames.
 pub const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The longest that [one who wishes](Throttle::backing_off) again and again waits between two. A group
-/// of pictures is seldom longer, so that one comes by itself.
+/// The longest interval that a consumer with [repeated requests](Throttle::backing_off) reaches. A group of pictures is
+/// seldom longer, so a key frame comes anyway.
 pub const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 
-/// Merges key-frame wishes, and lets one through at most every [`KEY_FRAME_INTERVAL`].
+/// Merges key-frame requests and passes at most one on per [`KEY_FRAME_INTERVAL`].
 #[derive(Clone, Debug)]
 pub struct Throttle {
     wanted: bool,
-    /// When one was last asked for.
+    /// When the last one was requested.
     asked: Option<Timestamp>,
-    /// When one last came, if one was asked for before.
+    /// When the last one came, if one was requested before.
     came: Option<Timestamp>,
     interval: Duration,
     longest: Duration,
 }
 
 impl Throttle {
-    /// For the wishes of many together: the interval stays.
+    /// For the requests of many consumers together: the interval stays the same.
     pub const fn steady() -> Throttle {
         Throttle { wanted: false, asked: None, came: None, interval: KEY_FRAME_INTERVAL, longest: KEY_FRAME_INTERVAL }
     }
 
-    /// For the wishes of one among many, who all pay for each key frame. A wish that is let through
-    /// less than twice the interval after the one before doubles it, up to [`LONGEST_INTERVAL`]. Each
-    /// twice the interval without a wish halves it again: after 30 s all is as it was.
+    /// For the requests of one consumer of many, since all of them pay for each key frame. A request that is passed on
+    /// less than twice the interval after the last one doubles the interval, up to [`LONGEST_INTERVAL`]. A quiet time of
+    /// twice the interval halves it again: 30 s without a request reset it.
     pub const fn backing_off() -> Throttle {
         Throttle { longest: LONGEST_INTERVAL, ..Throttle::steady() }
     }
 
-    /// Somebody wants a key frame.
+    /// Notes that a consumer wants a key frame.
     pub fn want(&mut self) {
         self.wanted = true;
     }
 
-    /// One came by: whoever wanted one has it. The next is asked for [`KEY_FRAME_INTERVAL`] after it at the
-    /// earliest, or an encoder that is late once would give three within a second.
+    /// Notes that a key frame came, which answers all requests. The next is requested no earlier than
+    /// [`KEY_FRAME_INTERVAL`] later; otherwise an encoder that is late once would give three within a second.
     pub fn satisfied(&mut self, now: Timestamp) {
         self.wanted = false;
-        // The one that a stream starts with was not asked for: whoever comes then need not wait.
+        // A stream starts with a key frame that nobody requested: the first request after it need not wait.
         self.came = self.asked.map(|_| now);
     }
 
-    /// Whether to ask for one now.
+    /// Whether to request a key frame now.
     pub fn ask(&mut self, now: Timestamp) -> bool {
         let ask = self.due().is_some_and(|due| due <= now);
         if ask {
@@ -64,12 +64,12 @@ impl Throttle {
         ask
     }
 
-    /// From when on to ask for one, if somebody wants one.
+    /// When to request a key frame, if a consumer wants one.
     pub fn due(&self) -> Option<Timestamp> {
         self.wanted.then(|| self.next())
     }
 
-    /// Whether one that is wanted now is asked for at once.
+    /// Whether a request would be passed on at once.
     pub fn is_free(&self, now: Timestamp) -> bool {
         self.next() <= now
     }
@@ -80,7 +80,7 @@ impl Throttle {
         asked.max(came).unwrap_or(Timestamp::ZERO)
     }
 
-    /// Sets the interval, now that one is asked for this long after the one before.
+    /// Sets the interval after a request that comes `quiet` after the one before.
     fn adapt(&mut self, mut quiet: Duration) {
         if quiet < 2 * self.interval {
             self.interval = self.longest.min(2 * self.interval);

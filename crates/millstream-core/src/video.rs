@@ -73,7 +73,7 @@ impl PixelFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Matrix {
-    /// BT.601, what VP8 means (RFC 6386, section 9.2) and what is assumed where nothing is said.
+    /// BT.601: what VP8 uses (RFC 6386, section 9.2), and the default.
     #[default]
     Bt601,
     /// BT.709.
@@ -143,7 +143,7 @@ pub struct PlaneLayout {
 pub struct VideoFrame {
     /// When it was captured.
     pub time: Timestamp,
-    /// Whether `time` is only estimated from when it arrived: no sender report has told yet when it was captured.
+    /// Whether `time` is only estimated from when it arrived: no sender report has arrived yet.
     pub time_is_estimated: bool,
     /// How its samples mean colours.
     pub color: Color,
@@ -155,7 +155,7 @@ pub struct VideoFrame {
     storage: Storage,
 }
 
-/// The largest width and height of a picture: what a VP8 key frame can say in 14 bits (RFC 6386, section 9.1).
+/// The largest width and height of a picture: what the 14 bits of a VP8 key frame can hold (RFC 6386, section 9.1).
 pub const MAX_DIMENSION: u32 = 16383;
 
 /// A plane to read.
@@ -165,7 +165,7 @@ pub struct Plane<'a> {
     pub data: &'a [u8],
     /// Distance from one row to the next in bytes.
     pub stride: usize,
-    /// Bytes in a row that mean something.
+    /// Bytes of a row that are pixels; the rest of the stride is padding.
     pub row: usize,
     /// How many rows.
     pub rows: usize,
@@ -190,8 +190,8 @@ pub struct PlaneMut<'a> {
 }
 
 impl VideoFrame {
-    /// A picture of `width` x `height`, both 1 to [`MAX_DIMENSION`], written by `write`, which gets
-    /// the planes of `format` without padding and fills all of each.
+    /// A picture of `width` x `height`, both 1 to [`MAX_DIMENSION`]. `write` gets the planes of `format`, without
+    /// padding, and fills all of them.
     ///
     /// # Panics
     /// If a side is 0 or too long: sizes are checked where they enter.

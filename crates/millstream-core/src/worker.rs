@@ -8,7 +8,7 @@ use crate::stage::{Sink, Source, Stage};
 
 pub use crate::any::{AnySink, AnySource, AnyStage, StageFrom};
 
-/// What a build function gives: a worker ready to be joined.
+/// What a build function returns: a worker that is ready to be joined.
 pub enum Worker {
     /// A source.
     Source(AnySource),
@@ -16,7 +16,7 @@ pub enum Worker {
     Stage(AnyStage),
     /// A sink.
     Sink(AnySink),
-    /// Several ends that share what is inside.
+    /// Several inputs and outputs that share one thing inside.
     Bundle(Bundle),
 }
 
@@ -47,41 +47,41 @@ impl Worker {
     }
 }
 
-/// Several named ends that share what is inside: a page with video and audio, a call that sends and
+/// Several named inputs and outputs that share one thing inside: a page with video and audio, a call that sends and
 /// receives.
 ///
-/// An end that was not joined is not in it. It may hold one driver for what must run without media.
+/// It holds only those that were joined. It may hold one driver for work that must run without media.
 #[derive(Default)]
 pub struct Bundle {
-    /// Ends that give, by name.
+    /// Outputs, by name.
     pub sources: Vec<(&'static str, AnySource)>,
-    /// Ends that take, by the key of their input.
+    /// Inputs, by key.
     pub sinks: Vec<(&'static str, AnySink)>,
-    /// What must run without media.
+    /// Work that must run without media, such as a connection's.
     pub driver: Option<Box<dyn Source<Infallible>>>,
 }
 
 impl Bundle {
-    /// A bundle without ends.
+    /// An empty bundle.
     pub fn new() -> Bundle {
         Bundle::default()
     }
 
-    /// Adds an end that gives.
+    /// Adds an output.
     #[must_use]
     pub fn source<T: Item>(mut self, name: &'static str, source: impl Source<T> + 'static) -> Bundle {
         self.sources.push((name, T::any_source(Box::new(source))));
         self
     }
 
-    /// Adds an end that takes.
+    /// Adds an input.
     #[must_use]
     pub fn sink<T: Item>(mut self, key: &'static str, sink: impl Sink<T> + 'static) -> Bundle {
         self.sinks.push((key, T::any_sink(Box::new(sink))));
         self
     }
 
-    /// Adds what must run without media.
+    /// Adds work that must run without media.
     #[must_use]
     pub fn driver(mut self, driver: impl Source<Infallible> + 'static) -> Bundle {
         self.driver = Some(Box::new(driver));

@@ -29,20 +29,19 @@ const PERIOD_MS: u32 = 10;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// Which one: its id, or a part of its id or name that no other has; it alone is waited for when it was lost. The
-    /// default if not given: if that is lost and another is there, the other takes over and stays until it is lost
-    /// itself, because a device that works is not left for one that may not. What a speaker plays is recorded only if
-    /// its whole id is given.
+    /// The microphone: its id, or part of its id or name that no other device has. After a loss, Millstream waits for
+    /// this device only. If not given, the default device. If that is lost and there is another one, Millstream
+    /// switches to it and stays with it until it is lost too. To record what a speaker plays, give its whole id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// Channels, 1 or 2. One is the mean of all that the device has, two are its first two.
+    /// Channels, 1 or 2. One is the mean of all channels of the device; two are its first two.
     #[schemars(range(min = 1, max = 2))]
     pub channels: u16,
-    /// How long a block is, 10 ms or 20 ms.
+    /// The length of a block, 10 ms or 20 ms.
     pub block: Span,
-    /// How much louder, or quieter where it is below zero.
+    /// The gain; below zero it is quieter.
     pub gain: Decibels,
-    /// Whether to give silence instead. The device stays open.
+    /// Whether to output silence. The device stays open.
     pub mute: bool,
 }
 
@@ -157,7 +156,7 @@ impl Source<AudioFrame> for Microphone {
 
 /// Describes `microphone`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("microphone", "Gives what a microphone records", Format::Audio).blocking().knowing(
+    Descriptor::source("microphone", "Captures sound from a microphone", Format::Audio).blocking().knowing(
         |options: &Options| Known::default().gives(SoundGiven::always(RATE, options.channels)),
         |options: Options, joined| {
             let clock = joined.clock().clone();

@@ -33,7 +33,7 @@ pub struct Options {
     /// How much sound waits before it is heard, 20 ms to 2 s: half in the device and half here. Less is heard
     /// sooner, more survives a busier machine.
     pub latency: Span,
-    /// How much louder, or quieter where it is below zero.
+    /// The gain; below zero it is quieter.
     pub gain: Decibels,
     /// Whether to play silence instead. The device stays open.
     pub mute: bool,

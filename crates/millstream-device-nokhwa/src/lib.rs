@@ -55,7 +55,7 @@ pub fn register(registry: &mut Registry) {
 
 /// Describes `camera`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("camera", "Gives the pictures of a camera, and opens it again when it was lost", Format::Video)
+    Descriptor::source("camera", "Captures pictures from a camera, and reopens it after a loss", Format::Video)
         .blocking()
         .build(|options: Options, joined| {
             let camera = Camera::open(options, joined.clock())?;

@@ -12,25 +12,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// Which camera: an id that `millstream devices` lists, a place such as `/dev/video0`, or a part of
-    /// a name that only one camera has. Where nothing is said, the one that fits best, of equals the
-    /// first.
+    /// The camera: an id that `millstream devices` lists, a path such as `/dev/video0`, or part of a name
+    /// that only one camera has. If not given, the camera that fits best, and the first of equals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// Width of the pictures in pixels, before they are turned. Where neither width nor height is said,
+    /// Width of the pictures in pixels, before they are rotated. If neither width nor height is given,
     /// 1280 x 720 is preferred.
     pub width: Constraint<Pixels>,
-    /// Height of the pictures in pixels, before they are turned.
+    /// Height of the pictures in pixels, before they are rotated.
     pub height: Constraint<Pixels>,
-    /// Pictures per second; 30 is preferred where nothing is said.
+    /// Pictures per second. If not given, 30 is preferred.
     pub fps: Constraint<FrameRate>,
-    /// How the camera is to send its pictures.
+    /// The format in which the camera sends its pictures.
     pub format: Pictures,
-    /// Turns the pictures clockwise: by 0, 90, 180 or 270 degrees.
+    /// Rotates the pictures clockwise by 0, 90, 180 or 270 degrees.
     pub rotate: Rotate,
-    /// Swaps left and right, after they were turned: as a mirror shows people.
+    /// Swaps left and right after the rotation, like a mirror.
     pub mirror: bool,
-    /// Through what the camera is opened.
+    /// The interface through which the camera is opened.
     pub through: Through,
 }
 
@@ -39,8 +38,8 @@ pub struct Options {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Pictures {
-    /// What fits best; of equals, uncompressed up to 640 x 480 and MJPEG above, where USB 2 has no
-    /// room for anything else.
+    /// The format that fits best. Of equals, uncompressed up to 640 x 480 and MJPEG above, where uncompressed
+    /// pictures do not fit through USB 2.
     #[default]
     Any,
     /// Each picture is a JPEG.
@@ -61,8 +60,8 @@ pub enum Through {
     /// Video4Linux on Linux, and elsewhere the crate `nokhwa`.
     #[default]
     System,
-    /// The crate `nokhwa`, on Linux too. It cannot give up waiting for a picture, so a camera that stalls
-    /// comes back by itself or not at all, and it passes damaged pictures on as good ones.
+    /// The crate `nokhwa`, also on Linux. It cannot stop waiting for a picture, so a camera that stalls
+    /// recovers by itself or not at all, and it does not detect damaged pictures.
     Nokhwa,
 }
 

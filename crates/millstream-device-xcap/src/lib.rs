@@ -30,7 +30,7 @@ pub fn register(registry: &mut Registry) {
 
 /// The stage type `screen-xcap`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("screen-xcap", "Gives what a monitor shows, by the xcap crate", Format::Video).blocking().build(
+    Descriptor::source("screen-xcap", "Captures a monitor, with the xcap crate", Format::Video).blocking().build(
         |options: Options, joined| {
             let screen = Screen::open(options, joined.clock().clone())?;
             joined.notice(screen.opened());

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// A monitor, by its name: "HDMI-1". Not given: the primary one, or the first.
+    /// The name of a monitor, such as "HDMI-1". If not given, the primary monitor, or the first.
     pub device: Option<String>,
-    /// Pictures per second. One that cannot be taken in time is left out.
+    /// Pictures per second. A picture that cannot be captured in time is left out.
     pub fps: FrameRate,
-    /// Whether the system is asked to push pictures (`true`), or for each one. Not given: `true`, but on
-    /// X11, where it would push as many as it can.
+    /// Whether the system pushes pictures (`true`) or is asked for each one. If not given, `true`, except on
+    /// X11, which would push as many as it can.
     pub recorder: Option<bool>,
 }
 

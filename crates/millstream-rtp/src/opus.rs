@@ -26,7 +26,7 @@ pub fn descriptor() -> Descriptor {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Options {
     /// Fixes the first sequence number and timestamp, so that two runs give the same packets.
-    /// Random if not given, as RFC 3550 wants.
+    /// Random if not given, as RFC 3550 requires.
     pub seed: Option<u64>,
 }
 

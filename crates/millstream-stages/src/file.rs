@@ -18,10 +18,9 @@ use crate::pipe::Pipe;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file, which may be a pipe; `-` for standard input. A relative path starts at the working directory of the
-    /// process.
+    /// The file to read; it may be a pipe, and `-` is standard input. A relative path starts at the working directory.
     pub path: PathBuf,
-    /// Whether to start again at the end, for ever and without a gap. A pipe cannot.
+    /// Whether to start again at the end, without a gap. A pipe cannot start again.
     #[serde(default)]
     pub r#loop: bool,
 }

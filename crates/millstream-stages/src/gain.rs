@@ -12,9 +12,9 @@ use crate::POOLED_ITEMS;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// How much louder, or quieter where it is below zero.
+    /// The gain; below zero it is quieter.
     pub gain: Decibels,
-    /// Whether to give silence instead.
+    /// Whether to output silence.
     pub mute: bool,
 }
 

@@ -218,7 +218,7 @@ impl Frames {
 
 /// Describes `ivf-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("ivf-file", "Gives VP8 from an IVF file", Format::Encoded(VP8)).knowing(
+    Descriptor::source("ivf-file", "Reads VP8 from an IVF file", Format::Encoded(VP8)).knowing(
         Options::known,
         |options: Options, joined| {
             let source = IvfFile::new(options)?;

@@ -25,7 +25,7 @@ impl<T: Item> Sink<T> for Null {
 
 /// Describes `null`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::sink("null", "Takes anything and drops it", Accepts::Anything)
+    Descriptor::sink("null", "Drops everything it gets", Accepts::Anything)
         .light()
         .build(|_: Options, joined| build(joined))
 }

@@ -193,7 +193,7 @@ fn find_sound(packets: &mut Packets) -> Result<(Mark, Option<String>)> {
 
 /// Describes `ogg-opus-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("ogg-opus-file", "Gives Opus from an Ogg file", Format::Encoded(OPUS)).knowing(
+    Descriptor::source("ogg-opus-file", "Reads Opus from an Ogg file", Format::Encoded(OPUS)).knowing(
         Options::known,
         |options: Options, joined| {
             let source = OggOpusFile::new(options)?;

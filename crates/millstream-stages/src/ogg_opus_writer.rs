@@ -20,8 +20,8 @@ const TOLERANCE: u64 = 48;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file, which may be a pipe; one that is there is replaced. `-` for standard output. A relative path starts at
-    /// the working directory of the process.
+    /// The file to write; it may be a pipe, and `-` is standard output. An existing file is replaced. A relative path
+    /// starts at the working directory.
     pub path: PathBuf,
 }
 

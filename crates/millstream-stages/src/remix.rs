@@ -18,7 +18,7 @@ const MAX_CHANNELS: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// Channels of what it gives, 1 or 2.
+    /// Channels of the output, 1 or 2.
     #[schemars(range(min = 1, max = 2))]
     pub channels: u16,
 }
@@ -120,7 +120,7 @@ impl Stage<AudioFrame, AudioFrame> for Remix {
 /// Describes `remix`.
 pub fn descriptor() -> Descriptor {
     let gives = |options: &Options| SoundGiven { rate: Given::AsInput, channels: Given::Is(options.channels) };
-    Descriptor::stage("remix", "Gives sound in one channel or two", Format::Audio, Format::Audio)
+    Descriptor::stage("remix", "Mixes the channels of sound to one or two", Format::Audio, Format::Audio)
         .light()
         .converting(adapt)
         .knowing(

@@ -38,7 +38,7 @@ const TOLERANCE: Duration = Duration::from_millis(10);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// Samples per second and channel of what it gives.
+    /// Sample rate of the output.
     pub rate: SampleRate,
 }
 
@@ -242,7 +242,7 @@ impl Stage<AudioFrame, AudioFrame> for Resample {
 /// Describes `resample`.
 pub fn descriptor() -> Descriptor {
     let gives = |options: &Options| SoundGiven { rate: Given::Is(options.rate.hz()), channels: Given::AsInput };
-    Descriptor::stage("resample", "Gives sound at another rate", Format::Audio, Format::Audio)
+    Descriptor::stage("resample", "Changes the sample rate of sound", Format::Audio, Format::Audio)
         .light()
         .converting(adapt)
         .knowing(

@@ -112,7 +112,7 @@ impl Stage<VideoFrame, VideoFrame> for Scale {
 
 /// Describes `scale`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::stage("scale", "Makes pictures larger or smaller", Format::Video, Format::Video)
+    Descriptor::stage("scale", "Scales pictures to another size", Format::Video, Format::Video)
         .build(|options: Options, _| Ok(Worker::stage(Scale::new(options)?)))
 }
 

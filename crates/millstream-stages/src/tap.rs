@@ -18,9 +18,9 @@ use crate::output::Output;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// Where to say it: `log`, or a file that gets a line for each item; one that is there is replaced.
+    /// Where to write: `log`, or a file, which gets a line per item. An existing file is replaced.
     pub to: To,
-    /// Says it of the first item and of every so many after it; all are passed.
+    /// Writes about the first item and then about every n-th. All items are passed on.
     pub every: NonZeroU64,
 }
 
@@ -29,11 +29,11 @@ pub struct Options {
 #[serde(from = "String", into = "String")]
 #[schemars(with = "String")]
 pub enum To {
-    /// In the program's log, at the level `info`.
+    /// To the program's log, at the level `info`.
     #[default]
     Log,
-    /// In this file, which may be a pipe; `./log` for one of that name, `-` for standard output. A relative path starts
-    /// at the working directory of the process.
+    /// To this file, which may be a pipe. `-` is standard output, and `./log` a file called `log`. A relative path starts
+    /// at the working directory.
     File(PathBuf),
 }
 

@@ -29,24 +29,24 @@ const FADE: f64 = 0.005;
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// What it sounds like.
+    /// The sound.
     pub pattern: Pattern,
-    /// The pitch: 440 Hz for a tone and 1 kHz for a beep where nothing is said.
+    /// The frequency. If not given, 440 Hz for a tone and 1 kHz for a beep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency: Option<Frequency>,
-    /// The peak, as a share of the loudest there is.
+    /// The peak, as a share of full scale.
     pub volume: Percent,
-    /// Channels, 1 or 2, all alike.
+    /// Channels, 1 or 2. All have the same sound.
     #[schemars(range(min = 1, max = 2))]
     pub channels: u16,
 }
 
-/// What it sounds like.
+/// The sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Pattern {
-    /// A sine without end.
+    /// A continuous sine.
     #[default]
     Tone,
     /// A sine for 100 ms from the start of each second of UTC.
@@ -174,7 +174,7 @@ fn since_second(index: u64, start: u64) -> f64 {
 
 /// Describes `test-audio`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("test-audio", "Gives a tone, or a beep at the start of each second", Format::Audio).knowing(
+    Descriptor::source("test-audio", "Generates a tone, or a beep at the start of each second", Format::Audio).knowing(
         |options: &Options| Known::default().gives(SoundGiven::always(RATE as u32, options.channels)),
         |options: Options, _| Ok(Worker::source(TestAudio::new(options)?)),
     )

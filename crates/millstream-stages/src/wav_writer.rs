@@ -20,8 +20,8 @@ const TOLERANCE: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file, which may be a pipe; one that is there is replaced. `-` for standard output. A relative path starts at
-    /// the working directory of the process.
+    /// The file to write; it may be a pipe, and `-` is standard output. An existing file is replaced. A relative path
+    /// starts at the working directory.
     pub path: PathBuf,
     /// How samples are stored.
     #[serde(default)]
@@ -33,10 +33,10 @@ pub struct Options {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Format {
-    /// Whole numbers of 16 bits; what is louder than the loudest is clipped.
+    /// Integers of 16 bits. Samples beyond full scale are clipped.
     #[default]
     S16,
-    /// Floats of 32 bits, as they are.
+    /// Floats of 32 bits, unchanged.
     F32,
 }
 

@@ -14,10 +14,10 @@ use crate::output::{self, Output};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// The file, which may be a pipe; one that is there is replaced. `-` for standard output. A relative path starts at
-    /// the working directory of the process.
+    /// The file to write; it may be a pipe, and `-` is standard output. An existing file is replaced. A relative path
+    /// starts at the working directory.
     pub path: PathBuf,
-    /// Frames per second in the file, whatever comes: some are written twice or left out to keep the time.
+    /// Frame rate of the file. To keep time, frames of the input are written twice or left out.
     #[serde(default = "thirty")]
     pub fps: FrameRate,
 }

@@ -11,14 +11,14 @@ pub use framer::Framer;
 
 /// A block of PCM samples. Cloning counts a reference.
 ///
-/// Stamps advance by exact sample counts: a receiver that hears Opus with stamps that wander
-/// stretches and squeezes the sound. Only a block marked as a discontinuity starts a new count.
+/// Times advance by exact sample counts: if they wander, a receiver of Opus stretches and squeezes the sound. Only a
+/// block that is marked as a discontinuity starts a new count.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AudioFrame {
     /// When the first sample was captured.
     pub time: Timestamp,
-    /// Whether `time` is only estimated from when it arrived: no sender report has told yet when it was captured.
+    /// Whether `time` is only estimated from when it arrived: no sender report has arrived yet.
     pub time_is_estimated: bool,
     /// Samples from -1 to 1, channels interleaved.
     pub samples: Buffer<f32>,
@@ -26,7 +26,7 @@ pub struct AudioFrame {
     pub rate: u32,
     /// Channels, at least 1.
     pub channels: u16,
-    /// Whether sound before this block is missing, so that its time is not where the block before it ended.
+    /// Whether sound before this block is missing: its time is then not where the block before it ended.
     pub discontinuity: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is wanted of a device where it offers a choice, as `getUserMedia` asks for it.
+//! Constraints by which a device's mode is chosen, as in `getUserMedia`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,24 +7,24 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What is wanted of one property: `1280`, which is an ideal, or `{ min = 640, ideal = 1280, max = 1920 }`.
+/// A constraint on one property: `1280`, which is an ideal, or `{ min = 640, ideal = 1280, max = 1920 }`.
 ///
-/// The rules are those of the W3C's "Media Capture and Streams", section "fitness distance": what is
-/// `exact`, `min` or `max` must hold; among what is left the nearest to `ideal` is best.
+/// The rules are those of the W3C's "Media Capture and Streams", section "fitness distance": `exact`,
+/// `min` and `max` must hold; of the modes that are left, the one nearest to `ideal` is best.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[serde(remote = "Self")]
 pub struct Constraint<T> {
-    /// Preferred, and not insisted on.
+    /// The preferred value; others are accepted.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub ideal: Option<T>,
-    /// This and nothing else.
+    /// The only value that is accepted.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub exact: Option<T>,
-    /// No less.
+    /// The least value that is accepted.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub min: Option<T>,
-    /// No more.
+    /// The greatest value that is accepted.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub max: Option<T>,
 }
@@ -34,26 +34,26 @@ fn none<T>() -> Option<T> {
 }
 
 impl<T> Default for Constraint<T> {
-    /// Anything will do.
+    /// Accepts everything.
     fn default() -> Constraint<T> {
         Constraint { ideal: None, exact: None, min: None, max: None }
     }
 }
 
 impl<T> Constraint<T> {
-    /// Preferably `value`.
+    /// Prefers `value`.
     pub const fn ideal(value: T) -> Constraint<T> {
         Constraint { ideal: Some(value), exact: None, min: None, max: None }
     }
 
-    /// `value` and nothing else.
+    /// Accepts only `value`.
     pub const fn exact(value: T) -> Constraint<T> {
         Constraint { ideal: None, exact: Some(value), min: None, max: None }
     }
 }
 
 impl<T: Copy + Into<f64>> Constraint<T> {
-    /// How far `value` is from what is wanted: 0 is just right, less than 1 will do; `None` will not do.
+    /// The fitness distance of `value`: 0 is ideal, up to 1 is accepted, `None` is not.
     pub fn distance(&self, value: impl Into<f64>) -> Option<f64> {
         let value = value.into();
         // What a driver calls 30 may be 29.97, and 30 is then meant.
@@ -69,7 +69,7 @@ impl<T: Copy + Into<f64>> Constraint<T> {
     }
 }
 
-/// As an error or a choice says it: `30 (at least 15)`.
+/// For errors and choices: `ideally 30, at least 15`.
 impl<T: fmt::Display> fmt::Display for Constraint<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts =

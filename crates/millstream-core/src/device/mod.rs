@@ -1,4 +1,4 @@
-//! Devices that a machine has, as the plug-ins that open them list them, and what is wanted of one.
+//! The devices of a machine, as the plug-ins that open them list them, and the constraints by which one is chosen.
 
 mod constraint;
 
@@ -19,13 +19,13 @@ pub use constraint::Constraint;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Kind {
-    /// Gives pictures of what is in front of it.
+    /// It captures pictures of what is in front of it.
     Camera,
-    /// Gives sound.
+    /// It captures sound.
     Microphone,
-    /// Takes sound.
+    /// It plays sound.
     Speaker,
-    /// Shows what could be captured.
+    /// It shows pictures that can be captured.
     Screen,
 }
 
@@ -40,27 +40,27 @@ impl fmt::Display for Kind {
     }
 }
 
-/// One device that is there now.
+/// One device that is connected now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Device {
     /// What it is.
     pub kind: Kind,
-    /// What a stage's `device` option takes to mean it. It stays the same when the device is unplugged
-    /// and plugged in again, as far as the system lets it.
+    /// What a stage's `device` option calls it. As far as the system allows, it stays the same when the device is
+    /// unplugged and plugged in again.
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// Whether it is taken where none is named.
+    /// Whether it is the default.
     pub default: bool,
-    /// What it can do, best first.
+    /// Its modes, best first.
     pub modes: Vec<Mode>,
-    /// What else people should know: "the sound that goes to Speakers", "in use", "not readable".
+    /// What else its user should know: "the sound that goes to Speakers", "in use", "not readable".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// One thing that a device can do.
+/// One mode of a device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "media")]
 #[non_exhaustive]
@@ -101,15 +101,15 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What a stage would take, given its options.
+/// The device and mode that a stage would use, given its options.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Choice {
     /// The device's id.
     pub device: String,
-    /// What it would be asked for.
+    /// The mode.
     pub mode: Mode,
-    /// Why this and not another, in a line.
+    /// Why it was chosen, in a line.
     pub why: String,
 }
 
@@ -121,14 +121,14 @@ pub struct Devices {
     choose: Box<Choose>,
 }
 
-/// Reads options, or says everything that is wrong with them, and chooses by them.
+/// Reads options and chooses by them, or returns everything that is wrong with them.
 type Choose = dyn Fn(Table) -> Result<Result<Choice>, Vec<Problem>> + Send + Sync;
 
 impl Devices {
     /// The devices of `kind`, which the stage type `stage` opens with the options `O`.
     ///
-    /// `list` may take seconds: drivers are asked. It opens nothing for longer than that takes. `choose`
-    /// says which device and mode a stage with these options would take, or why there is none.
+    /// `list` may take seconds, because it asks drivers; it leaves nothing open. `choose` returns the device and mode
+    /// that a stage with these options would use, or why there is none.
     pub fn new<O: DeserializeOwned + JsonSchema + 'static>(
         kind: Kind,
         stage: &'static str,
@@ -149,15 +149,15 @@ impl Devices {
         self.stage
     }
 
-    /// Those that are there now.
+    /// Those that are connected now.
     ///
     /// # Errors
-    /// What is in the way of looking, and what to do about it.
+    /// Why they cannot be listed, and what to do about it.
     pub fn list(&self) -> Result<Vec<Device>> {
         (self.list)()
     }
 
-    /// Which one a stage with the options in `table` would take.
+    /// The one that a stage with the options in `table` would use.
     ///
     /// # Errors
     /// The options that are wrong, or else why no device fits.
@@ -166,10 +166,10 @@ impl Devices {
     }
 }
 
-/// Finds the one with `id` among `devices`, or says which there are.
+/// The device `id` of `devices`.
 ///
 /// # Errors
-/// If there is none of that id.
+/// If there is none; the error names those that there are.
 pub fn find<'a>(devices: &'a [Device], id: &str) -> Result<&'a Device> {
     devices.iter().find(|device| device.id == id).ok_or_else(|| {
         let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();

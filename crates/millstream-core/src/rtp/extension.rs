@@ -1,7 +1,7 @@
 //! Header extensions of packets that were received.
 //!
 //! Whatever form they arrive in, [`RtpPackets`](super::RtpPackets) hold them in the two-byte form of RFC 8285,
-//! section 4.3, which can say all that the one-byte form can: identifier, length, value.
+//! section 4.3, which can hold everything that the one-byte form can: identifier, length, value.
 
 use bytes::{BufMut, BytesMut};
 

@@ -15,8 +15,8 @@ use crate::time::Timestamp;
 
 /// What an RTP header says of one packet (RFC 3550, section 5.1), and where its payload lies.
 ///
-/// Payload type and SSRC belong to a connection: a sender writes its own into each packet, and what was received
-/// has them in its [`Arrival`].
+/// Payload type and SSRC belong to a connection: a sender writes its own into each packet, and the
+/// [`Arrival`] of a received packet has those it came with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RtpHeader {
@@ -83,8 +83,7 @@ impl Arrival {
 pub struct RtpPackets {
     /// When what they carry was captured.
     pub time: Timestamp,
-    /// Whether `time` is only estimated from when the packets arrived: no sender report has told yet when they
-    /// were captured.
+    /// Whether `time` is only estimated from when the packets arrived: no sender report has arrived yet.
     pub time_is_estimated: bool,
     /// What their payloads are.
     pub codec: Codec,

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use crate::codec::Codec;
 use crate::time::Timestamp;
 
-/// Counts the packets of one stream and tells its media time.
+/// Gives the packets of one stream their sequence numbers and timestamps.
 #[derive(Debug)]
 pub struct Sequencer {
     sequence: u16,
@@ -15,7 +15,7 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    /// A stream of `codec` that starts where `seed` says.
+    /// A stream of `codec` whose first sequence number and timestamp come from `seed`.
     pub fn new(codec: &Codec, seed: &mut Seed) -> Sequencer {
         Sequencer {
             // The upper half is left out as libwebrtc does: a first number next to the wrap lets a
@@ -57,7 +57,7 @@ impl Seed {
         Seed(seed.unwrap_or_else(|| RandomState::new().build_hasher().finish()))
     }
 
-    /// The next number: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), which bears any seed.
+    /// The next number: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), which works with any seed.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

@@ -27,7 +27,7 @@ pub(crate) fn register(registry: &mut Registry) {
 
 /// The stage type `screen`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("screen", "Gives what a screen shows, from an X server", Format::Video).blocking().build(
+    Descriptor::source("screen", "Captures a screen of an X server", Format::Video).blocking().build(
         |options: Options, joined| {
             let screen = Screen::open(options, joined.clock().clone())?;
             joined.notice(screen.opened());

@@ -10,14 +10,14 @@ use super::region::Region;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
-    /// A display such as ":0" or ":0.1", all of it, or a monitor of `$DISPLAY` by its name, such as
-    /// "HDMI-1". Not given: the primary monitor of `$DISPLAY`, or all of it where none is primary.
+    /// A whole display, such as ":0" or ":0.1", or the name of a monitor of `$DISPLAY`, such as "HDMI-1". If not
+    /// given, the primary monitor of `$DISPLAY`, or the whole display if none is primary.
     pub device: Option<String>,
-    /// Only this part of the device, in pixels from its upper left corner: "1280x720+100+50".
+    /// Captures only this part of the device, in pixels from its upper left corner: "1280x720+100+50".
     pub region: Option<Region>,
     /// Whether the pointer is drawn.
     pub cursor: bool,
-    /// Pictures per second. One that cannot be taken in time is left out.
+    /// Pictures per second. A picture that cannot be captured in time is left out.
     pub fps: FrameRate,
 }
 

@@ -12,7 +12,7 @@ pub struct Options {
     /// "1200 B" if not given.
     pub max_payload: MaxPayload,
     /// Fixes the first sequence number, timestamp and picture id, so that two runs give the same
-    /// packets. Random if not given, as RFC 3550 wants.
+    /// packets. Random if not given, as RFC 3550 requires.
     pub seed: Option<u64>,
 }
 

@@ -227,7 +227,7 @@ impl Stage<FromInput<AudioFrame>, AudioFrame> for Mix {
 
 /// Describes `mix`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::stage("mix", "Makes one sound of any number", Format::Audio, Format::Audio)
+    Descriptor::stage("mix", "Mixes any number of inputs into one", Format::Audio, Format::Audio)
         .many()
         .taking(SoundTaken { rates: &[RATE], channels: 2 })
         .knowing(

@@ -16,7 +16,7 @@ pub struct Options {
     /// How much louder each input is made, or quieter where it is below zero, in the order of the
     /// inputs; those without a value stay as they are.
     pub gain: Vec<Decibels>,
-    /// Channels of what it gives, 1 or 2.
+    /// Channels of the output, 1 or 2.
     #[schemars(range(min = 1, max = 2))]
     pub channels: u16,
     /// How long a block lasts, 1 ms to 100 ms.

@@ -37,9 +37,9 @@ pub enum Pattern {
     Bars,
     /// Bars whose lower third turns white for 100 ms at the start of each second of UTC.
     Flash,
-    /// Grey noise, new in each picture: the hardest there is to encode.
+    /// Grey noise, new in each picture: the hardest picture to encode.
     Noise,
-    /// Black, and nothing moves but the clock: the easiest.
+    /// Black, with nothing moving but the clock: the easiest picture to encode.
     Black,
 }
 
@@ -116,8 +116,12 @@ impl Source<VideoFrame> for TestVideo {
 
 /// Describes `test-video`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("test-video", "Gives a test picture with a clock, a flash and its capture time", Format::Video)
-        .build(|options: Options, _| Ok(Worker::source(TestVideo::new(options)?)))
+    Descriptor::source(
+        "test-video",
+        "Generates a test picture with a clock, a flash and its capture time",
+        Format::Video,
+    )
+    .build(|options: Options, _| Ok(Worker::source(TestVideo::new(options)?)))
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Blocks {
 
 /// Describes `wav-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("wav-file", "Gives raw sound from a WAVE file", Format::Audio).knowing(
+    Descriptor::source("wav-file", "Reads raw sound from a WAVE file", Format::Audio).knowing(
         known,
         |options: Options, joined| {
             let source = WavFile::new(options)?;

@@ -139,7 +139,7 @@ impl Frames {
 
 /// Describes `y4m-file`.
 pub fn descriptor() -> Descriptor {
-    Descriptor::source("y4m-file", "Gives raw video from a YUV4MPEG2 file", Format::Video).knowing(
+    Descriptor::source("y4m-file", "Reads raw video from a YUV4MPEG2 file", Format::Video).knowing(
         Options::known,
         |options: Options, joined| {
             let source = Y4mFile::new(options)?;
