@@ -155,8 +155,12 @@ async fn of_sound_and_pictures_what_the_page_has_plays() {
         for kinds in [BOTH, [RtpCodecKind::Video, RtpCodecKind::Audio]] {
             for bundle_only in [false, true] {
                 let came =
-                    watch_page(&[codec.clone()], &kinds, |offer| if bundle_only { leaning(&offer) } else { offer })
-                        .await;
+                    watch_page(
+                        std::slice::from_ref(&codec),
+                        &kinds,
+                        |offer| if bundle_only { leaning(&offer) } else { offer },
+                    )
+                    .await;
                 let [(media, of)] = &taken(&came.answer)[..] else { panic!("{}", came.answer) };
                 assert_eq!((media, &came.packets), (&codec.media.to_string(), &BTreeMap::from([(*of, (1, count))])));
                 let answer = Session::read(&came.answer).unwrap();
