@@ -4,7 +4,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | `GET /` | the page: a person opens it and sees and hears the stream |
+//! | `GET /` | the page: a person opens it in a browser and watches the stream |
 //! | `GET`, `HEAD /whep` | nothing but `Content-Type: application/sdp`: a player finds out that this is WHEP |
 //! | `POST /whep` | [WHEP](https://datatracker.ietf.org/doc/draft-ietf-wish-whep/): a player offers to receive, and is answered |
 //! | `PATCH /whep/<id>` | more of the player's candidates; an ICE restart, for one that changed its network |
@@ -27,8 +27,8 @@
 //! |---|---|
 //! | loopback, unless told otherwise | everybody on this machine: the page, and players that are no web pages. Other web sites only if `origins` names them; a name that was made to point here is refused |
 //! | loopback, with `origins = "*"` or a site over plain HTTP | who has the token, as below: a script of any site that a person here visits could ask, or of anybody who poses as that site |
-//! | anything else | who has the token: `token`, or one that is made at each start. The link that is printed carries it behind its `#`, which browsers send to nobody; the page asks for it where it is missing |
-//! | anything, with `open-to-all = true` | everybody who reaches the port |
+//! | anything else | who has the token: `token`, or one that is made at each start. The link that is printed carries it behind its `#`, which browsers send to no server; the page asks for it where it is missing |
+//! | anything, with `open-to-all = true` | every client that reaches the port |
 //!
 //! The page itself is always served: what is guarded is the stream and the status. Behind a proxy
 //! that changes `Host`, name the public origin in `origins`. To a page on loopback, everybody whom a proxy

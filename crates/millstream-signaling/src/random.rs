@@ -1,4 +1,4 @@
-//! Names that nobody guesses: of sessions, of their states, and tokens.
+//! Names that cannot be guessed: of sessions, of their states, and tokens.
 
 use tokio_rustls::rustls::crypto::ring;
 

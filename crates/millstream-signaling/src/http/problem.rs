@@ -1,4 +1,4 @@
-//! What went wrong, as HTTP tells it: problem details (RFC 9457), which WHEP asks for.
+//! Errors over HTTP: problem details (RFC 9457), which WHEP asks for.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -1,4 +1,4 @@
-//! An HTTP server on a thread of its own, for as long as somebody holds it.
+//! An HTTP server on a thread of its own, for as long as its handle lives.
 //!
 //! It knows nothing of what it serves.
 
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::http::connections;
 
-/// How long those who are served may take to be told that it ends.
+/// How long closing the viewers' sessions may take.
 const CLOSING: Duration = Duration::from_secs(1);
 /// How long the thread may take to end: the closing, and a busy machine.
 const ENDING: Duration = Duration::from_secs(3);
@@ -84,7 +84,7 @@ impl Server {
                     _ = stopped => {}
                 }
                 if tokio::time::timeout(CLOSING, closing).await.is_err() {
-                    tracing::warn!("some viewers were not told of the end within {CLOSING:?}");
+                    tracing::warn!("some viewers' sessions were not closed within {CLOSING:?}");
                 }
             });
             // Connections that are still open go with it.
@@ -122,7 +122,7 @@ mod tests {
         let error = bind(address, "page").unwrap_err().to_string();
         assert!(error.starts_with(&format!("{address} is in use by another program")), "{error}");
         assert!(error.ends_with("--set page.bind=127.0.0.1:0"), "{error}");
-        // 192.0.2.0/24 is nobody's (RFC 5737).
+        // 192.0.2.0/24 is for documentation (RFC 5737).
         let error = bind("192.0.2.1:8080".parse().unwrap(), "page").unwrap_err().to_string();
         assert!(error.contains("no address 192.0.2.1"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! The stage type `page`: a bundle whose ends are shown to everybody who opens its address.
+//! The stage type `page`: a bundle whose ends are shown on a web page.
 
 mod ice_server;
 mod options;
@@ -24,7 +24,7 @@ pub use options::{Adapt, Bind, MaxViewers, Options, Path};
 /// The stage type `page`, whose viewers are peers of `engine`.
 pub fn descriptor(engine: &Engine) -> Descriptor {
     let engine = engine.clone();
-    Descriptor::bundle("page", "Shows video and audio to everybody who opens a web page, and to WHEP players")
+    Descriptor::bundle("page", "Shows video and audio on a web page, and to WHEP players")
         .optional_input("video", Accepts::Packets(Media::Video))
         .optional_input("audio", Accepts::Packets(Media::Audio))
         .light()
@@ -46,7 +46,7 @@ fn build(options: Options, engine: &Engine, joined: &mut Joined<'_>) -> Result<W
 
 /// An open page: its port is bound and it is served, and its ends wait to be joined.
 ///
-/// The port is free again once the page and its ends are dropped or finished; viewers are told.
+/// The port is free again once the page and its ends are dropped or finished, and its viewers' connections are closed.
 pub struct Page {
     address: String,
     audience: Audience,
@@ -130,8 +130,8 @@ impl Page {
 /// Who may watch, by `options`.
 fn access(options: &Options) -> Result<Access> {
     let local = options.bind.address().ip().is_loopback();
-    // The scripts of a site run on this machine as well, in the browser of whoever visits it: letting every site
-    // watch, or one that anybody can pose as, lets others in than those who are here.
+    // The scripts of a site run on this machine too, in the browser of a person who visits it. So admitting every
+    // site, or one that can be impersonated, admits more than the people at this machine.
     let known = local && options.origins.prove_themselves();
     let token = match &options.token {
         Some(_) if options.open_to_all => {

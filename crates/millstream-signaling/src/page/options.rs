@@ -40,7 +40,7 @@ pub struct Options {
     pub certificate: Option<PathBuf>,
     /// A PEM file with the private key of that certificate.
     pub key: Option<PathBuf>,
-    /// STUN and TURN servers, for this side and for the viewers, who are told their passwords:
+    /// STUN and TURN servers, for this side and for the viewers, which get the passwords too:
     /// ["stun:stun.example:3478", { url = "turn:…", username = "…", credential = "…" }].
     pub ice_servers: Vec<IceServerOption>,
 }
@@ -58,11 +58,11 @@ impl Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Adapt {
-    /// It keeps its own bit rate; a viewer who cannot take it loses whole groups of pictures.
+    /// It keeps its own bit rate; a viewer that cannot take it loses whole groups of pictures.
     #[default]
     None,
-    /// It follows the slowest viewer that can take 150 kbit/s or more: then everybody sees what that
-    /// one can.
+    /// It follows the slowest viewer that can take 150 kbit/s or more, so all viewers get the quality that this
+    /// one can take.
     Slowest,
 }
 
@@ -102,7 +102,7 @@ impl Default for Bind {
 impl TryFrom<String> for Bind {
     type Error = String;
     fn try_from(text: String) -> Result<Bind, String> {
-        // The one name that needs nobody to resolve it (RFC 6761, section 6.3).
+        // The one name that needs no resolver (RFC 6761, section 6.3).
         let address = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
         address.as_ref().unwrap_or(&text).parse().map(Bind).map_err(|_| {
             format!("expected an address and a port such as \"127.0.0.1:8080\" or \"0.0.0.0:8080\", found \"{text}\"")

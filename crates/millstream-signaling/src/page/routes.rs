@@ -38,7 +38,7 @@ fn policy(access: &Access) -> String {
     )
 }
 
-/// Everything on the page's port. The page itself is for everybody: what is guarded is the stream.
+/// Everything on the page's port. The page itself needs no token; the stream does.
 pub(crate) fn routes(endpoint: Arc<Endpoint>, access: Access) -> Router {
     let base = endpoint.base().to_owned();
     let page = get({

@@ -32,7 +32,7 @@ impl Condition {
     }
 
     /// Refuses a request about another session than the one with `tag`. One that says nothing is
-    /// taken to mean it: what it tells names its ICE session anyway.
+    /// taken to mean it: its content names its ICE session anyway.
     pub(super) fn holds(&self, tag: &str) -> Result<(), Problem> {
         let Condition::Tags(tags) = self else { return Ok(()) };
         if tags.split(',').any(|wanted| wanted.trim() == tag) {

@@ -73,7 +73,7 @@ impl Endpoint {
         &self.stream.base
     }
 
-    /// The STUN and TURN servers that viewers are told.
+    /// The STUN and TURN servers for the viewers.
     pub(super) fn ice_servers(&self) -> &[IceServerOption] {
         &self.stream.ice_servers
     }
@@ -111,7 +111,7 @@ impl Endpoint {
             .codecs(self.stream.audience.codecs());
         let failed = |error: millstream_core::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
         let peer = self.stream.engine.peer(options).map_err(failed)?;
-        // A stream of each viewer's own: browsers play its tracks in sync, and its name is told to scripts (RFC 8830),
+        // A stream of each viewer's own: browsers play its tracks in sync, and scripts can read its name (RFC 8830),
         // which shall not know two viewers by it.
         let subscription = self.stream.audience.subscribe(&peer, &random::name()).map_err(failed)?;
         let answer = session::answer(&peer, &offer).await?;
@@ -129,7 +129,7 @@ impl Endpoint {
         let gone = presence::gone_for_good(session.peer.state(), Arc::clone(&session.restarted));
         let mut beat = tokio::time::interval(measured::EVERY);
         tokio::pin!(gone);
-        // Somebody else may end it: then it is freed at once, whatever this waits for.
+        // A request may end it: then it is freed at once, whatever this waits for.
         let noted = Arc::downgrade(&session);
         drop(session);
         loop {

@@ -63,7 +63,7 @@ async fn open(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: B
     let opened = endpoint.open(offer).await?;
     let headers = [
         (header::CONTENT_TYPE, SDP.to_owned()),
-        // Relative to the endpoint: a proxy may serve that at a path that nobody here knows.
+        // Relative to the endpoint: a proxy may serve that at another path.
         (header::LOCATION, format!("whep/{}", opened.id)),
         (header::ETAG, opened.tag),
         (header::CACHE_CONTROL, "no-store".to_owned()),
@@ -124,7 +124,7 @@ async fn report_of_page(
     let headers = [
         (header::CONTENT_TYPE, JSON),
         (header::CACHE_CONTROL, "no-store"),
-        // So that nobody keeps one of the few places for connections from report to report.
+        // So that no viewer keeps one of the few slots for connections from report to report.
         (header::CONNECTION, "close"),
     ];
     let utc = endpoint.utc().unix_nanos() / 1000;
@@ -159,7 +159,7 @@ async fn only_session() -> Problem {
 }
 
 async fn only_report() -> Problem {
-    let detail = "a viewer's page tells here what it measures: PUT a JSON object; what was told is in the status";
+    let detail = "a viewer's page reports here what it measures: PUT a JSON object; the reports are in the status";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, "OPTIONS, PUT")
 }
 

@@ -1,4 +1,4 @@
-//! What a viewer's page measures, and tells about every five seconds.
+//! What a viewer's page measures, and reports about every five seconds.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -8,7 +8,7 @@ use crate::http::problem::Problem;
 /// More than a report with all its numbers has.
 pub(super) const LIMIT: usize = 4 * 1024;
 
-/// What a viewer's page measures. Whatever its browser does not tell is left out; times are in
+/// What a viewer's page measures. What its browser does not know is left out; times are in
 /// milliseconds. Names are those of W3C's webrtc-stats where it has them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]

@@ -9,7 +9,7 @@ use millstream_core::Timestamp;
 use crate::http::problem::Problem;
 
 /// How many restarts of a session begin within any [`PERIOD`]. An engine takes seconds to find out that a
-/// connection is gone, so that nobody needs more; each has this side gather and shake hands anew.
+/// connection is gone, so no viewer needs more; each makes this side gather and shake hands anew.
 const MOST: usize = 10;
 const PERIOD: Duration = Duration::from_secs(60);
 
@@ -24,7 +24,7 @@ impl Restarts {
             self.0.pop_front();
         }
         if let Some(first) = self.0.front().filter(|_| self.0.len() >= MOST) {
-            // Whole seconds: whoever waits for them is not too early.
+            // Rounded up to whole seconds, so that a client that waits for them is not too early.
             let wait = (PERIOD - now.since(*first)).as_millis().div_ceil(1000) as u64;
             let detail = format!("more than {MOST} ICE restarts within {} s; try again later", PERIOD.as_secs());
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).after(wait));

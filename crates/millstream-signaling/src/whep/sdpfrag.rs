@@ -17,7 +17,7 @@ pub(crate) struct Credentials {
     pub(crate) pwd: String,
 }
 
-/// What a viewer tells after its offer.
+/// What a viewer sends after its offer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fragment {
     /// The ICE user fragments it speaks of; a new one asks for a restart.
@@ -39,7 +39,7 @@ impl Fragment {
         let mut mid = None;
         let mut says = false;
         for line in sdp::lines(text).map(str::trim_end).filter(|line| !line.is_empty()) {
-            says |= fragment.hear(line, &mut mid)?;
+            says |= fragment.read(line, &mut mid)?;
         }
         if !says {
             let detail =
@@ -66,7 +66,7 @@ impl Fragment {
     }
 
     /// Whether `line` says something that a fragment is for.
-    fn hear(&mut self, line: &str, mid: &mut Option<String>) -> Result<bool, Problem> {
+    fn read(&mut self, line: &str, mid: &mut Option<String>) -> Result<bool, Problem> {
         if line.len() > MAX_LINE {
             return Err(bad(format!("a line is longer than {MAX_LINE} bytes; candidates are shorter")));
         }
@@ -88,7 +88,7 @@ impl Fragment {
                 }
                 let candidate = &line["a=".len()..];
                 if !is_candidate(candidate) {
-                    // It is passed over alone: others may do (RFC 8839, section 5.1).
+                    // It is ignored alone: others may do (RFC 8839, section 5.1).
                     tracing::debug!(candidate, "no candidate that anybody could use");
                     return Ok(true);
                 }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_told_as_a_fragment() {
+    fn an_answer_is_written_as_a_fragment() {
         let section = |mid: u8| {
             format!(
                 "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:{mid}\r\na=ice-ufrag:efgh\r\na=ice-pwd:pwd\r\n\
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_is_none_is_passed_over_alone() {
+    fn a_candidate_that_is_none_is_ignored_alone() {
         let bad = "a=candidate:x\r\na=candidate:1 1 udp 1 1.2.3.4 99999 typ host\r\na=candidate:1 1 udp 1 \u{e9} 5 typ host\r\n";
         assert_eq!(
             Fragment::parse(format!("{FRAGMENT}{bad}").as_bytes()).unwrap(),

@@ -15,7 +15,7 @@ pub(crate) struct Status {
     pub(super) max_viewers: u16,
     /// When the page was opened, in seconds since the Unix epoch.
     pub(super) since: u64,
-    /// Each of them, those who came first before the others.
+    /// Each of them, in the order in which they came.
     pub(super) sessions: Vec<SessionStatus>,
 }
 

@@ -1,7 +1,7 @@
 //! Connections within bounds: so many at once, and none that keeps its request for itself.
 //!
 //! When slots run out, the connection that has been silent longest is closed (`slots.rs`): so silence,
-//! however often it is renewed, keeps nobody out. No connection is refused for its address, since many
+//! however often it is renewed, keeps no client out. No connection is refused for its address, since many
 //! people may have one.
 
 mod service;
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(rest.len(), 1024, "what fits, and no more");
     }
 
-    // Time is tokio's and stands still until everybody waits: the ten seconds pass at once.
+    // Time is tokio's and stands still until all tasks wait: the ten seconds pass at once.
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_finish_a_request_is_disconnected() {
         let (mut slow, here) = tokio::io::duplex(1024);

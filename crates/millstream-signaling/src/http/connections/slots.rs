@@ -1,4 +1,4 @@
-//! The slots for connections: who has one, what it waits for, and who makes room.
+//! The slots for connections: which are taken, what each waits for, and which is closed when none is free.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -122,8 +122,8 @@ impl Slot {
         self.entry(|entry, _| entry.task = Some(task));
     }
 
-    /// The head of a request has come, and its body, if that is `whole`. Who still sends the body of its first
-    /// request is no younger for it.
+    /// The head of a request has come, and its body, if that is `whole`. A client that still sends the body of its first
+    /// request does not become younger by it.
     pub(super) fn request_began(&self, whole: bool) {
         self.entry(|entry, turn| match (whole, entry.phase) {
             (true, _) => entry.phase = Phase::Served,
