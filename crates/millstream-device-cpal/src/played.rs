@@ -102,7 +102,7 @@ mod tests {
             for _ in 0..periods {
                 let samples = (self.frames..self.frames + PERIOD).flat_map(|frame| [frame as f32 / 1e6; 2]);
                 self.intake.put(PERIOD, self.asked + Duration::from_millis(30), samples);
-                self.asked = self.asked + Duration::from_millis(10);
+                self.asked += Duration::from_millis(10);
                 self.frames += PERIOD;
             }
         }
