@@ -129,7 +129,7 @@ impl Running {
         self.shared.stop();
     }
 
-    /// A handle that stops the pipeline from anywhere: a waker handler, another thread.
+    /// A handle that stops the pipeline from anywhere: a signal handler, another thread.
     pub fn stopper(&self) -> Stopper {
         Stopper(Arc::clone(&self.shared))
     }

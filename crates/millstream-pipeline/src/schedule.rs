@@ -1,4 +1,4 @@
-//! When a source is asked next: at once, at a time, when it is waker, after a loss, or never again.
+//! When a source is asked next: at once, at a time, when it is woken, after a loss, or never again.
 
 use millstream_core::{Error, Next, Timestamp};
 

@@ -77,7 +77,7 @@ impl<T: Item> Task for SourceTask<T> {
 }
 
 /// What must run without media, such as an engine without threads of its own: called when it is due or
-/// waker, and never for an item.
+/// woken, and never for an item.
 pub(crate) struct DriverTask {
     driver: Box<dyn Source<Infallible>>,
     cx: Cx,

@@ -277,7 +277,7 @@ impl Pipeline {
         self.add_source(name, Box::new(source), true)
     }
 
-    /// Adds what must run without media, on a thread of its own: called when it is due or waker, until
+    /// Adds what must run without media, on a thread of its own: called when it is due or woken, until
     /// it ends or the pipeline does.
     pub fn driver(&mut self, name: &str, driver: impl Source<Infallible> + 'static) {
         self.add_driver(name, Box::new(driver));
